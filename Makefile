@@ -1,0 +1,100 @@
+## Unsupervised learning of video representations using LSTMs.
+##
+##   make demo    trains a small model on bouncing digits, draws what it predicts
+##   make test    runs every test, in single and in double precision
+##   make lint    checks the style of the Python files
+##   make build   builds the CPU libraries of cudamat (CUDA: make -C cudamat help)
+##   make clean   removes what was built; .venv stays
+##   make help    prints this
+##
+## demo, test, lint and build first make what is missing or out of date: .venv with the
+## packages needed, the configuration module, the CPU libraries.
+##
+##   PYTHON=python3     the Python that .venv is made of
+##   PYTEST_ARGS="-x"   arguments for pytest
+
+PYTHON ?= python3
+# From here on everything runs in .venv; paths are relative, so that a folder with a
+# space in its name is no trouble.
+VENV_PYTHON := .venv/bin/python
+INSTALLED := .venv/installed
+CONFIG := videolstm/config_pb2.py
+LIBRARIES := cudamat/libcudamat_cpu.so cudamat/libcudamat_cpu_double.so
+
+# What is tested a second time with the library in double precision.
+DOUBLE_TESTS := $(wildcard tests/cudamat tests/videolstm)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: demo test lint build clean help
+
+# One thing at a time here, so that the output can be read, and every core for the
+# libraries: .NOTPARALLEL does not reach the makes that are started below.
+.NOTPARALLEL:
+ifeq ($(MAKELEVEL),0)
+  MAKEFLAGS += -j$(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+endif
+
+demo: build
+	$(VENV_PYTHON) -m videolstm.tools.demo
+
+test: build
+	$(VENV_PYTHON) -m pytest $(PYTEST_ARGS)
+	CUDAMAT_PRECISION=double $(VENV_PYTHON) -m pytest $(DOUBLE_TESTS) $(PYTEST_ARGS)
+
+lint: $(INSTALLED)
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m ruff format --check .
+
+build: $(INSTALLED) $(CONFIG) $(LIBRARIES)
+
+# ---------------------------------------------------------------------------
+# What they need
+# ---------------------------------------------------------------------------
+
+# Python that complains where the chosen Python cannot make .venv.
+define CHECK_PYTHON
+import sys
+if sys.version_info < (3, 10):
+    sys.exit("error: %s is Python %d.%d; 3.10 or newer is needed: make PYTHON=..."
+             % ((sys.executable,) + sys.version_info[:2]))
+try:
+    import ensurepip, venv
+except ImportError:
+    sys.exit("error: %s cannot make a virtual environment, because it lacks ensurepip "
+             "(on Debian and Ubuntu: apt-get install python3-venv)." % sys.executable)
+endef
+export CHECK_PYTHON
+
+$(INSTALLED): pyproject.toml setup.py
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no $(PYTHON): install \
+	Python 3.10 or newer, or name yours with PYTHON=" >&2; exit 1; }
+	@$(VENV_PYTHON) -m pip --version >/dev/null 2>&1 \
+	|| { $(PYTHON) -c "$$CHECK_PYTHON" && $(PYTHON) -m venv --clear .venv; }
+	@echo "installing packages into .venv: a minute the first time"
+	@CUDAMAT_TARGET=none $(VENV_PYTHON) -m pip install --quiet \
+	--disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+$(CONFIG): config.proto | $(INSTALLED)
+	@.venv/bin/protoc --proto_path=. --python_out=videolstm config.proto
+	@touch $@
+
+SOURCES := cudamat/Makefile $(wildcard cudamat/src/*)
+
+cudamat/libcudamat_cpu.so: $(SOURCES) | $(INSTALLED)
+	@$(MAKE) --no-print-directory -C cudamat cpu PYTHON=../$(VENV_PYTHON)
+	@touch $@
+
+cudamat/libcudamat_cpu_double.so: $(SOURCES) | $(INSTALLED)
+	@$(MAKE) --no-print-directory -C cudamat cpu PRECISION=double \
+	PYTHON=../$(VENV_PYTHON)
+	@touch $@
+
+clean:
+	@$(MAKE) --no-print-directory -C cudamat clean
+	rm -rf build *.egg-info .pytest_cache .ruff_cache $(CONFIG)
+	find . -path ./.venv -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile

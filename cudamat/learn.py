@@ -1,0 +1,154 @@
+"""What learning needs: the LSTM step, output and loss of a decoder, weight updates.
+
+The equations stand in cudamat/src/lstm.cu, loss.cu and optimizer.cu.
+"""
+
+import ctypes as ct
+
+import numpy as np
+
+from .library import lib
+from .matrix import Buffer, CUDAMatrix
+
+# How h and its derivative are made: tanh as in the paper, the release's use_relu, and
+# use_relu with the release's derivative, which is not that of its forward pass.
+TANH, RELU, RELU_OF_2016 = 0, 1, 2
+
+# Output of a decoder: sigmoid and cross-entropy; linear and half the squared error; relu
+# and half the squared error.
+BINARY, REAL, RECTIFIED = 0, 1, 2
+
+
+class Totals:
+    """Sums in double precision that stay on the board until they are read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.buffer = Buffer(8 * count)
+        self.clear()
+
+    def place(self, index: int) -> int:
+        """Address on the board of one of the sums."""
+        return self.buffer.pointer + 8 * index
+
+    def clear(self) -> None:
+        self.write(np.zeros(self.count))
+
+    def write(self, values) -> None:
+        host = np.array(values, np.float64)
+        lib.cm_copy_in(self.buffer.pointer, host.ctypes.data, host.nbytes)
+        lib.cm_synchronize()
+
+    def read(self) -> np.ndarray:
+        """The sums, float64 (count,). Waits for the board."""
+        host = np.empty(self.count)
+        lib.cm_copy_out(host.ctypes.data, self.buffer.pointer, host.nbytes)
+        return host
+
+
+def lstm_fprop(
+    gates: CUDAMatrix,
+    cell_before: CUDAMatrix,
+    w_diag: CUDAMatrix,
+    b: CUDAMatrix,
+    cell: CUDAMatrix,
+    hidden: CUDAMatrix,
+    activation: int = TANH,
+) -> None:
+    """One step of n units for a batch of B cases.
+
+    gates (4n, B) holds W_input x + W_dense h' and becomes the gates i, f, a, o; `cell` and
+    `hidden` (n, B) are written; `cell_before` (n, B), w_diag (1, 3n) and b (1, 4n) are
+    read.
+    """
+    lib.cm_lstm_fprop(
+        gates.mat,
+        cell_before.mat,
+        w_diag.mat,
+        b.mat,
+        cell.mat,
+        hidden.mat,
+        int(activation != TANH),
+    )
+
+
+def lstm_bprop(
+    gates: CUDAMatrix,
+    cell_before: CUDAMatrix,
+    cell: CUDAMatrix,
+    w_diag: CUDAMatrix,
+    hidden_deriv: CUDAMatrix,
+    cell_deriv: CUDAMatrix,
+    activation: int = TANH,
+) -> None:
+    """The step backwards: gates (4n, B) becomes the derivative of the loss with respect to
+    what it held before `lstm_fprop`; `cell_deriv` (n, B), the derivative with respect to
+    the cell through later steps, becomes that with respect to the cell before."""
+    lib.cm_lstm_bprop(
+        gates.mat,
+        cell_before.mat,
+        cell.mat,
+        w_diag.mat,
+        hidden_deriv.mat,
+        cell_deriv.mat,
+        activation,
+    )
+
+
+def lstm_diag_grad(
+    gates_deriv: CUDAMatrix,
+    cell_before: CUDAMatrix,
+    cell: CUDAMatrix,
+    target: CUDAMatrix,
+) -> None:
+    """Gradient (1, 3n) of the peephole weights, summed over all columns: time and cases.
+
+    gates_deriv (4n, TB) as `lstm_bprop` leaves it, cell_before and cell (n, TB).
+    """
+    lib.cm_lstm_diag_grad(gates_deriv.mat, cell_before.mat, cell.mat, target.mat)
+
+
+def output(z: CUDAMatrix, b: CUDAMatrix, kind: int, target: CUDAMatrix) -> CUDAMatrix:
+    """target = the non-linearity of `kind` of z + b; z (dims, n), b (1, dims)."""
+    lib.cm_output(z.mat, b.mat, kind, target.mat)
+    return target
+
+
+def output_loss(
+    z: CUDAMatrix,
+    b: CUDAMatrix,
+    data: CUDAMatrix,
+    kind: int,
+    totals: Totals,
+    index: int,
+    derive: bool = False,
+) -> None:
+    """Adds the loss of outputs z + b against the data, summed over all elements (nats, or
+    half squared error), to a total. With `derive`, z becomes the loss's derivative."""
+    lib.cm_output_loss(z.mat, b.mat, data.mat, kind, derive, 1.0, totals.place(index))
+
+
+def update(
+    w: CUDAMatrix,
+    history: CUDAMatrix,
+    gradient: CUDAMatrix,
+    rms: CUDAMatrix | None = None,
+    *,
+    momentum: float,
+    epsilon: float,
+    l2_decay: float = 0.0,
+    gradient_clip: float = 0.0,
+    rms_prop_factor: float = 0.95,
+) -> None:
+    """One update of a weight matrix and its history (and root mean square), in place."""
+    lib.cm_update(
+        w.mat,
+        history.mat,
+        gradient.mat,
+        ct.POINTER(type(w.mat))() if rms is None else rms.mat,
+        momentum,
+        epsilon,
+        l2_decay,
+        gradient_clip,
+        rms_prop_factor,
+    )

@@ -1,0 +1,275 @@
+"""Finding, loading and calling the compiled library.
+
+Four builds of one source may be there: ``libcudamat_cpu.so`` and ``libcudamat_cuda.so``,
+each also in double precision. One process uses one of them, the first that `load` is asked
+for; every function of the C ABI is reached through `lib`, whose attributes have the types
+of `PROTOTYPES` and raise `CUDAMatException` when the library reports an error.
+
+Environment:
+    CUDAMAT_LIBRARY    path of the library, instead of looking for it
+    CUDAMAT_PRECISION  ``float`` (default) or ``double``
+    CUDAMAT_BLAS       path of the CBLAS or cuBLAS to open, instead of looking for it
+"""
+
+import ctypes as ct
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).resolve().parent
+
+
+class CUDAMatException(Exception):
+    """Whatever goes wrong in this package: the message says what, where and why."""
+
+
+class MatrixStruct(ct.Structure):
+    """`cm_matrix` of the C ABI: column-major memory, its shape as seen, and whether that
+    is transposed."""
+
+    _fields_ = [
+        ("data", ct.c_void_p),
+        ("rows", ct.c_int64),
+        ("cols", ct.c_int64),
+        ("trans", ct.c_int32),
+    ]
+
+
+# ----------------------------------------------------------------------- prototypes
+
+_MATRIX = ct.POINTER(MatrixStruct)
+_INT, _LONG, _SIZE = ct.c_int, ct.c_int64, ct.c_size_t
+_SEED, _REAL, _POINTER, _TEXT = ct.c_uint64, ct.c_double, ct.c_void_p, ct.c_char_p
+
+
+def _elementwise() -> dict:
+    unary = "copy sigmoid tanh relu exp log log_1_plus_exp sqrt abs sign reciprocal"
+    binary = "add subtract mult divide minimum maximum less_than greater_than equals"
+    table = {f"cm_{name}": [_MATRIX, _MATRIX] for name in unary.split()}
+    for name in binary.split():
+        table[f"cm_{name}_scalar"] = [_MATRIX, _REAL, _MATRIX]
+        for kind in ("", "_col", "_row"):
+            table[f"cm_{name}{kind}"] = [_MATRIX, _MATRIX, _MATRIX]
+    return table
+
+
+PROTOTYPES = {
+    # errors, boards, memory (board.cu)
+    "cm_last_error": [ct.POINTER(_TEXT)],
+    "cm_flavour": [ct.POINTER(_INT), ct.POINTER(_INT)],
+    "cm_board_count": [ct.POINTER(_INT)],
+    "cm_board_select": [_INT],
+    "cm_board_name": [_INT, _TEXT, _INT, ct.POINTER(_INT), ct.POINTER(_INT)],
+    "cm_board_memory": [ct.POINTER(_SIZE), ct.POINTER(_SIZE)],
+    "cm_synchronize": [],
+    "cm_threads": [ct.POINTER(_INT)],
+    "cm_set_threads": [_INT],
+    "cm_allocate": [_SIZE, ct.POINTER(_POINTER)],
+    "cm_release": [_POINTER, _SIZE],
+    "cm_bytes_in_use": [ct.POINTER(ct.c_longlong)],
+    "cm_copy_in": [_POINTER, _POINTER, _SIZE],
+    "cm_copy_out": [_POINTER, _POINTER, _SIZE],
+    # element-wise (elementwise.cu)
+    **_elementwise(),
+    "cm_add_mult": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_fill": [_MATRIX, _REAL],
+    "cm_relu_squash": [_MATRIX, _REAL, _MATRIX],
+    # reductions (reduce.cu)
+    "cm_sum_axis": [_MATRIX, _MATRIX, _INT, _REAL, _REAL],
+    "cm_sum": [_MATRIX, ct.POINTER(_REAL)],
+    "cm_sum_squares": [_MATRIX, ct.POINTER(_REAL)],
+    "cm_vdot": [_MATRIX, _MATRIX, ct.POINTER(_REAL)],
+    # row ranges (slice.cu)
+    "cm_get_row_slice": [_MATRIX, _LONG, _MATRIX],
+    "cm_set_row_slice": [_MATRIX, _LONG, _MATRIX],
+    # products (product.cu)
+    "cm_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
+    "cm_blas_open": [_TEXT],
+    "cm_blas_describe": [_TEXT, _INT],
+    # random numbers (random.cu)
+    "cm_fill_uniform": [_MATRIX, _SEED, _SEED],
+    "cm_fill_normal": [_MATRIX, _SEED, _SEED],
+    "cm_dropout_mask": [_MATRIX, _REAL, _SEED, _SEED],
+    "cm_philox_words": [_POINTER, ct.c_longlong, _SEED, _SEED],
+    # learning (lstm.cu, loss.cu, optimizer.cu)
+    "cm_lstm_fprop": [_MATRIX] * 6 + [_INT],
+    "cm_lstm_bprop": [_MATRIX] * 6 + [_INT],
+    "cm_lstm_diag_grad": [_MATRIX] * 4,
+    "cm_output": [_MATRIX, _MATRIX, _INT, _MATRIX],
+    "cm_output_loss": [_MATRIX, _MATRIX, _MATRIX, _INT, _INT, _REAL, _POINTER],
+    "cm_update": [_MATRIX] * 4 + [_REAL] * 5,
+}
+
+
+# ----------------------------------------------------------------------- finding
+
+
+def precision() -> str:
+    """``float`` or ``double``, as the environment asks."""
+    wanted = os.environ.get("CUDAMAT_PRECISION", "float")
+    if wanted not in ("float", "double"):
+        raise CUDAMatException(
+            f"CUDAMAT_PRECISION is {wanted!r}; it must be 'float' or 'double'"
+        )
+    return wanted
+
+
+def _library_name(kind: str) -> str:
+    return f"libcudamat_{kind}{'_double' if precision() == 'double' else ''}.so"
+
+
+def find(kind: str) -> Path:
+    """Path of the library for `kind`, ``cpu`` or ``cuda``."""
+    tried = []
+    if "CUDAMAT_LIBRARY" in os.environ:
+        path = Path(os.environ["CUDAMAT_LIBRARY"])
+        if path.is_file():
+            return path
+        tried.append(f"{path} (from CUDAMAT_LIBRARY)")
+    else:
+        path = HERE / _library_name(kind)
+        if path.is_file():
+            return path
+        tried.append(str(path))
+    double = " PRECISION=double" if precision() == "double" else ""
+    raise CUDAMatException(
+        f"the {kind} library was not found; 'make -C {HERE} {kind}{double}' builds it. "
+        f"Tried: {', '.join(tried)}"
+    )
+
+
+def _package_file(package: str, *parts: str) -> Path | None:
+    """A file inside an installed package, without importing it."""
+    try:
+        spec = importlib.util.find_spec(package)
+    except (ImportError, ValueError):
+        return None
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        for path in Path(place).glob("/".join(parts)):
+            return path
+    return None
+
+
+def find_blas(kind: str) -> Path | None:
+    """The BLAS to open: what the environment names, else what a pip package ships, else
+    None, and the library tries the system's."""
+    if "CUDAMAT_BLAS" in os.environ:
+        return Path(os.environ["CUDAMAT_BLAS"])
+    if kind == "cpu":
+        return _package_file("scipy_openblas32", "lib", "libscipy_openblas.*")
+    for folder in ("cu13", "cublas"):
+        path = _package_file("nvidia", folder, "lib", "libcublas.so.*")
+        if path:
+            return path
+    return None
+
+
+# ----------------------------------------------------------------------- loading
+
+
+class Library:
+    """The loaded library. Its attributes are the functions of `PROTOTYPES`.
+
+    Attributes:
+        path: file it was loaded from, None before that.
+        kind: ``cpu`` or ``cuda``.
+        dtype: numpy type of its reals.
+    """
+
+    def __init__(self) -> None:
+        self.path: Path | None = None
+        self.kind = ""
+        self.dtype = np.dtype(np.float32)
+
+    def __getattr__(self, name: str):
+        if name in PROTOTYPES and self.path is None:
+            load()
+            return getattr(self, name)
+        raise AttributeError(name)
+
+    def open(self, path: Path, kind: str) -> None:
+        # Two thread pools that spin while the other works cost a factor of 2 to 4: let
+        # threads of OpenMP and OpenBLAS sleep as soon as they have nothing to do.
+        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+        try:
+            shared = ct.CDLL(str(path))
+        except OSError as error:
+            raise CUDAMatException(f"{path} cannot be loaded: {error}") from None
+        for name, argtypes in PROTOTYPES.items():
+            try:
+                function = getattr(shared, name)
+            except AttributeError:
+                raise CUDAMatException(
+                    f"{path} has no {name}: it is older than this package; 'make -C "
+                    f"{HERE} {kind}' builds it anew"
+                ) from None
+            function.argtypes = argtypes
+            function.restype = ct.c_int
+            if name != "cm_last_error":
+                function.errcheck = self._check
+            setattr(self, name, function)
+        cuda, real_bytes = ct.c_int(), ct.c_int()
+        self.cm_flavour(ct.byref(cuda), ct.byref(real_bytes))
+        self.kind = "cuda" if cuda.value else "cpu"
+        self.dtype = np.dtype(np.float64 if real_bytes.value == 8 else np.float32)
+        self.path = path
+
+    def _check(self, code, function, arguments):
+        if code:
+            message = ct.c_char_p()
+            self.cm_last_error(ct.byref(message))
+            raise CUDAMatException(message.value.decode(errors="replace"))
+        return code
+
+
+lib = Library()
+
+
+def load(kind: str | None = None) -> Library:
+    """Loads the library for `kind`, ``cpu`` or ``cuda``; without a kind, CUDA's where it
+    is built and a board is there, else the CPU's. Returns `lib`.
+
+    One process uses one library: asking later for another kind raises CUDAMatException.
+    """
+    if lib.path is not None:
+        if kind not in (None, lib.kind):
+            raise CUDAMatException(
+                f"the {lib.kind} library is already in use; choose {kind} before the "
+                "first matrix is made"
+            )
+        return lib
+    chosen = kind or _best_kind()
+    lib.open(find(chosen), chosen)
+    if kind and lib.kind != kind:
+        lib_kind, path, lib.path = lib.kind, lib.path, None
+        raise CUDAMatException(f"{path} is a library for {lib_kind}, not for {kind}")
+    blas = find_blas(lib.kind)
+    if blas is not None and lib.kind == "cpu":
+        lib.cm_blas_open(os.fsencode(blas))
+    elif blas is not None:
+        _open_later(blas)
+    return lib
+
+
+def _open_later(blas: Path) -> None:
+    # cuBLAS takes seconds to load and is not there on a machine that only compiles: a
+    # failure here shows again, with all paths tried, at the first product.
+    try:
+        lib.cm_blas_open(os.fsencode(blas))
+    except CUDAMatException:
+        pass
+
+
+def _best_kind() -> str:
+    if "CUDAMAT_LIBRARY" in os.environ:
+        return "given"
+    if sys.platform != "darwin" and (HERE / _library_name("cuda")).is_file():
+        trial = ct.CDLL(str(HERE / _library_name("cuda")))
+        count = ct.c_int()
+        if trial.cm_board_count(ct.byref(count)) == 0 and count.value > 0:
+            return "cuda"
+    return "cpu"

@@ -1,0 +1,104 @@
+// Products on the CPU through a CBLAS that is opened at run time.
+//
+// Names tried in a library: those of scipy-openblas32 (prefix scipy_), then plain CBLAS.
+// Integers are 32 bits wide.
+#include <dlfcn.h>
+
+#include <climits>
+
+#include "blas.h"
+
+namespace cm {
+namespace blas {
+
+namespace {
+
+const int kColumnMajor = 102, kNoTrans = 111, kTrans = 112;
+
+typedef void (*Gemm)(int, int, int, int, int, int, real, const real*, int, const real*, int,
+                     real, real*, int);
+typedef void (*SetThreads)(int);
+typedef const char* (*GetText)();
+
+struct Library {
+  void* handle = nullptr;
+  std::string path;
+  Gemm gemm = nullptr;
+  SetThreads set_threads = nullptr;
+  GetText config = nullptr;
+};
+
+Library library;
+
+const char* gemm_name() { return sizeof(real) == 8 ? "cblas_dgemm" : "cblas_sgemm"; }
+
+void* find(void* handle, const char* name) {
+  void* symbol = dlsym(handle, (std::string("scipy_") + name).c_str());
+  return symbol ? symbol : dlsym(handle, name);
+}
+
+// Adds to `tried` why a path was no use.
+bool try_open(const std::string& path, std::string* tried) {
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!handle) {
+    const char* why = dlerror();
+    *tried += "\n  " + path + (why ? std::string(": ") + why : "");
+    return false;
+  }
+  library.gemm = reinterpret_cast<Gemm>(find(handle, gemm_name()));
+  if (!library.gemm) {
+    *tried += "\n  " + path + ": it has no " + gemm_name();
+    dlclose(handle);
+    return false;
+  }
+  library.set_threads =
+      reinterpret_cast<SetThreads>(find(handle, "openblas_set_num_threads"));
+  library.config = reinterpret_cast<GetText>(find(handle, "openblas_get_config"));
+  library.handle = handle;
+  library.path = path;
+  if (library.set_threads) library.set_threads(threads());
+  return true;
+}
+
+int narrow(index_t n) {
+  if (n > INT_MAX) {
+    throw Error(kBlas, text("a product with a dimension of %lld; this BLAS counts to %d",
+                            static_cast<long long>(n), INT_MAX));
+  }
+  return static_cast<int>(n);
+}
+
+}  // namespace
+
+void open(const char* path) {
+  if (library.handle) return;
+  std::string tried;
+  if (path && *path && try_open(path, &tried)) return;
+  for (const char* usual : {"libopenblas.so.0", "libopenblas.so", "libcblas.so.3",
+                            "libblas.so.3", "libopenblas.dylib"}) {
+    if (try_open(usual, &tried)) return;
+  }
+  throw Error(kBlas, "no BLAS library was found; 'pip install scipy-openblas32' brings one. "
+                     "Tried:" + tried);
+}
+
+std::string describe() {
+  open(nullptr);
+  return library.config ? library.config() : library.path;
+}
+
+void set_threads(int count) {
+  if (library.set_threads) library.set_threads(count);
+}
+
+void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alpha,
+          const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
+          index_t ldc) {
+  if (!library.handle) open(nullptr);
+  library.gemm(kColumnMajor, trans_a ? kTrans : kNoTrans, trans_b ? kTrans : kNoTrans,
+               narrow(m), narrow(n), narrow(k), alpha, a, narrow(lda), b, narrow(ldb), beta,
+               c, narrow(ldc));
+}
+
+}  // namespace blas
+}  // namespace cm

@@ -1,0 +1,130 @@
+// Products on a CUDA board through cuBLAS, opened at run time: one binary serves several
+// CUDA versions, and neither header nor library is needed to build it.
+#include <dlfcn.h>
+
+#include <climits>
+
+#include "blas.h"
+
+namespace cm {
+namespace blas {
+
+namespace {
+
+// The few declarations of cublas_v2.h that are used; they are the same in CUDA 11 to 13.
+typedef void* Handle;
+typedef int Status;
+typedef Status (*Create)(Handle*);
+typedef Status (*SetStream)(Handle, cudaStream_t);
+typedef Status (*GetVersion)(Handle, int*);
+typedef const char* (*StatusName)(Status);
+typedef Status (*Gemm)(Handle, int, int, int, int, int, const real*, const real*, int,
+                       const real*, int, const real*, real*, int);
+
+struct Library {
+  void* shared = nullptr;
+  std::string path;
+  Handle handle = nullptr;
+  int board = -1;  // the board that the handle belongs to
+  cudaStream_t stream = nullptr;
+  SetStream set_stream = nullptr;
+  StatusName status_name = nullptr;
+  Create create = nullptr;
+  GetVersion version = nullptr;
+  Gemm gemm = nullptr;
+};
+
+Library library;
+
+const char* gemm_name() { return sizeof(real) == 8 ? "cublasDgemm_v2" : "cublasSgemm_v2"; }
+
+void check(Status status, const char* what) {
+  if (status == 0) return;
+  const char* name = library.status_name ? library.status_name(status) : "?";
+  throw Error(kBlas, text("%s: cuBLAS status %d (%s)", what, status, name));
+}
+
+template <class Function>
+void find(Function* function, const char* name) {
+  *function = reinterpret_cast<Function>(dlsym(library.shared, name));
+}
+
+bool try_open(const std::string& path, std::string* tried) {
+  void* shared = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!shared) {
+    const char* why = dlerror();
+    *tried += "\n  " + path + (why ? std::string(": ") + why : "");
+    return false;
+  }
+  library.shared = shared;
+  library.path = path;
+  find(&library.create, "cublasCreate_v2");
+  find(&library.set_stream, "cublasSetStream_v2");
+  find(&library.version, "cublasGetVersion_v2");
+  find(&library.status_name, "cublasGetStatusName");
+  find(&library.gemm, gemm_name());
+  if (library.create && library.set_stream && library.gemm) return true;
+  *tried += "\n  " + path + ": it is no cuBLAS";
+  dlclose(shared);
+  library.shared = nullptr;
+  return false;
+}
+
+// The handle, made for the board in use and on the library's stream.
+Handle handle() {
+  if (!library.shared) open(nullptr);
+  int board = 0;
+  check_cuda(cudaGetDevice(&board), "asking which board is in use");
+  if (library.board != board) {
+    check(library.create(&library.handle), "starting cuBLAS");
+    library.board = board;
+    library.stream = nullptr;
+  }
+  if (library.stream != stream()) {
+    check(library.set_stream(library.handle, stream()), "giving cuBLAS its stream");
+    library.stream = stream();
+  }
+  return library.handle;
+}
+
+int narrow(index_t n) {
+  if (n > INT_MAX) {
+    throw Error(kBlas, text("a product with a dimension of %lld; cuBLAS counts to %d",
+                            static_cast<long long>(n), INT_MAX));
+  }
+  return static_cast<int>(n);
+}
+
+}  // namespace
+
+void open(const char* path) {
+  if (library.shared) return;
+  std::string tried;
+  if (path && *path && try_open(path, &tried)) return;
+  for (const char* usual : {"libcublas.so.13", "libcublas.so.12", "libcublas.so.11",
+                            "libcublas.so"}) {
+    if (try_open(usual, &tried)) return;
+  }
+  throw Error(kBlas, "cuBLAS was not found; it comes with the CUDA toolkit, or with 'pip "
+                     "install nvidia-cublas'. Tried:" + tried);
+}
+
+std::string describe() {
+  int version = 0;
+  Handle current = handle();
+  if (library.version) library.version(current, &version);
+  return text("cuBLAS %d from %s", version, library.path.c_str());
+}
+
+void set_threads(int) {}
+
+void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alpha,
+          const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
+          index_t ldc) {
+  check(library.gemm(handle(), trans_a, trans_b, narrow(m), narrow(n), narrow(k), &alpha, a,
+                     narrow(lda), b, narrow(ldb), &beta, c, narrow(ldc)),
+        "a matrix product");
+}
+
+}  // namespace blas
+}  // namespace cm

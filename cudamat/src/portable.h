@@ -1,0 +1,35 @@
+// The one file that asks which compiler is running.
+//
+// Every kernel of the library is a plain struct with an operator(), written once. nvcc
+// runs it as CUDA threads, g++ as OpenMP loops; the four skeletons below are all there is:
+//
+//   for_each(n, f)               f(i)            for 0 <= i < n, any order
+//   for_grid(rows, cols, f)      f(i, j)         for every element, i runs fastest
+//   for_rows(n, f)               f(row, block)   one block of threads for each row
+//   for_row_sums(rows, cols, f, finish)          finish(i, sum over j of f(i, j))
+//
+// Beside them it has the board's memory (allocate, copy_in, copy_out, ...), its stream and
+// the host's threads, under the same names on both sides.
+//
+// A Block shares out loops and adds up over its threads; on the CPU it has exactly one.
+// Every sum is taken in a fixed order, so the same input gives the same bytes each time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "error.h"
+
+#ifdef CM_DOUBLE
+typedef double real;
+#else
+typedef float real;
+#endif
+
+typedef int64_t index_t;
+
+#ifdef __CUDACC__
+#include "portable_cuda.h"
+#else
+#include "portable_cpu.h"
+#endif

@@ -1,0 +1,232 @@
+// The skeletons of portable.h as CUDA threads, and a CUDA board's memory and stream.
+// Included by portable.h under nvcc; every launch goes to the one stream.
+#pragma once
+
+#include <cuda_runtime.h>
+
+#include <string>
+
+#define CM_FN __host__ __device__ __forceinline__
+#define CM_BLOCK_FN __device__ __forceinline__  // what works with a Block
+namespace cm {
+
+const bool kCuda = true;  // which library this is
+
+// ------------------------------------------------------------------ boards, memory
+
+// "out of memory (cudaErrorMemoryAllocation)": the runtime's words and its own name.
+inline std::string cuda_text(cudaError_t code) {
+  return std::string(cudaGetErrorString(code)) + " (" + cudaGetErrorName(code) + ")";
+}
+
+inline void check_cuda(cudaError_t code, const char* what) {
+  if (code == cudaSuccess) return;
+  cudaGetLastError();  // clear it: the next call must not report this one again
+  throw Error(kBoard, std::string(what) + ": " + cuda_text(code));
+}
+
+inline cudaStream_t& stream_slot() {
+  static cudaStream_t slot = nullptr;
+  return slot;
+}
+
+inline cudaStream_t stream() { return stream_slot(); }
+
+inline int board_count() {
+  int count = 0;
+  const cudaError_t code = cudaGetDeviceCount(&count);
+  if (code == cudaSuccess) return count;
+  cudaGetLastError();
+  if (code == cudaErrorNoDevice) return 0;
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
+  if (driver == 0) throw Error(kBoard, "no CUDA driver is installed on this machine");
+  throw Error(kBoard, "asking for CUDA boards: " + cuda_text(code));
+}
+
+inline void board_select(int board) {
+  check_cuda(cudaSetDevice(board), "selecting the CUDA board");
+  if (stream_slot()) check_cuda(cudaStreamDestroy(stream_slot()), "ending a stream");
+  stream_slot() = nullptr;
+  check_cuda(cudaStreamCreate(&stream_slot()), "creating a stream");
+}
+
+inline void board_memory(size_t* free_bytes, size_t* total_bytes) {
+  check_cuda(cudaMemGetInfo(free_bytes, total_bytes), "asking for free memory");
+}
+
+inline std::string board_name(int board, int* major, int* minor) {
+  cudaDeviceProp found;
+  check_cuda(cudaGetDeviceProperties(&found, board), "asking for the board's name");
+  *major = found.major;
+  *minor = found.minor;
+  return found.name;
+}
+
+inline void* raw_allocate(size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t code = cudaMalloc(&data, bytes);
+  if (code == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check_cuda(code, "allocating memory");
+  return data;
+}
+
+inline void raw_release(void* data) { check_cuda(cudaFree(data), "freeing memory"); }
+
+inline void copy_in(void* device, const void* host, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()),
+             "copying to the board");
+}
+
+inline void copy_out(void* host, const void* device, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()),
+             "copying from the board");
+  check_cuda(cudaStreamSynchronize(stream()), "copying from the board");
+}
+
+inline void copy_within(void* target, const void* source, size_t bytes) {
+  check_cuda(cudaMemcpyAsync(target, source, bytes, cudaMemcpyDeviceToDevice, stream()),
+             "copying on the board");
+}
+
+inline void synchronize() {
+  check_cuda(cudaStreamSynchronize(stream()), "waiting for the board");
+}
+
+inline int threads() { return 1; }  // of the host; nothing to share out there
+inline void set_threads(int) {}
+
+// ------------------------------------------------------------------ blocks
+
+const int kBlock = 256;    // threads of a block
+const int kMaxGrid = 65535 * 8;
+
+inline int grid_for(index_t items) {
+  return static_cast<int>(items < kMaxGrid ? items : kMaxGrid);
+}
+
+// Threads of one CUDA block working on one row together.
+struct Block {
+  // f(i) for 0 <= i < n, shared out; the block has finished them all on return.
+  template <class F>
+  __device__ void each(index_t n, F f) const {
+    for (index_t i = threadIdx.x; i < n; i += blockDim.x) f(i);
+    __syncthreads();
+  }
+
+  // Combination of f(i), 0 <= i < n, known to every thread on return.
+  template <class T, class Combine, class F>
+  __device__ T reduce(index_t n, T identity, Combine combine, F f) const {
+    __shared__ T part[kBlock];
+    T value = identity;
+    for (index_t i = threadIdx.x; i < n; i += blockDim.x) value = combine(value, f(i));
+    part[threadIdx.x] = value;
+    __syncthreads();
+    for (int half = kBlock / 2; half > 0; half /= 2) {
+      if (threadIdx.x < half) {
+        part[threadIdx.x] = combine(part[threadIdx.x], part[threadIdx.x + half]);
+      }
+      __syncthreads();
+    }
+    value = part[0];
+    __syncthreads();
+    return value;
+  }
+
+  template <class T>
+  struct Plus {
+    __device__ T operator()(T a, T b) const { return a + b; }
+  };
+
+  template <class T, class F>
+  __device__ T sum(index_t n, F f) const {
+    return reduce(n, T(0), Plus<T>(), f);
+  }
+
+  // Runs f once.
+  template <class F>
+  __device__ void once(F f) const {
+    if (threadIdx.x == 0) f();
+    __syncthreads();
+  }
+};
+
+template <class F>
+__global__ void each_kernel(index_t n, F f) {
+  const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n;
+       i += step) {
+    f(i);
+  }
+}
+
+template <class F>
+__global__ void grid_kernel(index_t rows, index_t cols, F f) {
+  const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
+  for (index_t k = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+       k < rows * cols; k += step) {
+    f(k % rows, k / rows);
+  }
+}
+
+template <class F>
+__global__ void rows_kernel(index_t n, F f) {
+  for (index_t row = blockIdx.x; row < n; row += gridDim.x) f(row, Block());
+}
+
+// A block is 32 rows by 8 lanes; lane l adds the columns l, l + 8, ..., then the
+// lanes are added in order.
+template <class T, class F, class Finish>
+__global__ void row_sums_kernel(index_t rows, index_t cols, F f, Finish finish) {
+  __shared__ T part[8][32];
+  for (index_t first = static_cast<index_t>(blockIdx.x) * 32; first < rows;
+       first += static_cast<index_t>(gridDim.x) * 32) {
+    const index_t i = first + threadIdx.x;
+    T value = T(0);
+    if (i < rows) {
+      for (index_t j = threadIdx.y; j < cols; j += 8) value += f(i, j);
+    }
+    part[threadIdx.y][threadIdx.x] = value;
+    __syncthreads();
+    if (threadIdx.y == 0 && i < rows) {
+      for (int lane = 1; lane < 8; ++lane) value += part[lane][threadIdx.x];
+      finish(i, value);
+    }
+    __syncthreads();
+  }
+}
+
+template <class F>
+void for_each(index_t n, F f) {
+  if (n <= 0) return;
+  each_kernel<<<grid_for((n + kBlock - 1) / kBlock), kBlock, 0, stream()>>>(n, f);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
+template <class F>
+void for_grid(index_t rows, index_t cols, F f) {
+  if (rows <= 0 || cols <= 0) return;
+  const index_t blocks = (rows * cols + kBlock - 1) / kBlock;
+  grid_kernel<<<grid_for(blocks), kBlock, 0, stream()>>>(rows, cols, f);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
+template <class F>
+void for_rows(index_t n, F f) {
+  if (n <= 0) return;
+  rows_kernel<<<grid_for(n), kBlock, 0, stream()>>>(n, f);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
+template <class T, class F, class Finish>
+void for_row_sums(index_t rows, index_t cols, F f, Finish finish) {
+  if (rows <= 0) return;
+  row_sums_kernel<T><<<grid_for((rows + 31) / 32), dim3(32, 8), 0, stream()>>>(
+      rows, cols, f, finish);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
+}  // namespace cm

@@ -1,0 +1,131 @@
+// Random numbers: Philox 4x32-10 (Salmon et al., 2011), counter-based.
+//
+// Block k of the stream of `seed` is philox(counter = k, key = seed), four 32-bit words.
+// Element e of a matrix, counted as stored, takes word e % 4 of block offset + e / 4. So
+// seed and offset are the whole state, and the stream is the same on the CPU, on a CUDA
+// board, in float and double, and for any number of threads.
+#include <cmath>
+
+#include "matrix.h"
+
+using namespace cm;
+
+namespace {
+
+// ------------------------------------------------------------------ generator
+
+struct Words {
+  uint32_t x[4];
+};
+
+CM_FN Words philox(uint64_t counter, uint64_t key) {
+  uint32_t x0 = uint32_t(counter), x1 = uint32_t(counter >> 32), x2 = 0, x3 = 0;
+  uint32_t k0 = uint32_t(key), k1 = uint32_t(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const uint64_t product0 = uint64_t(0xD2511F53u) * x0;
+    const uint64_t product1 = uint64_t(0xCD9E8D57u) * x2;
+    const uint32_t y0 = uint32_t(product1 >> 32) ^ x1 ^ k0;
+    const uint32_t y2 = uint32_t(product0 >> 32) ^ x3 ^ k1;
+    x1 = uint32_t(product1);
+    x3 = uint32_t(product0);
+    x0 = y0;
+    x2 = y2;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  const Words words = {{x0, x1, x2, x3}};
+  return words;
+}
+
+// (0, 1) in steps of 2^-23, never 0 and never 1, exact in float.
+CM_FN double uniform(uint32_t word) { return ((word >> 9) + 0.5) * 1.1920928955078125e-7; }
+
+// ------------------------------------------------------------------ kernels
+
+struct Uniform {
+  CM_FN void operator()(const Words& words, double* out) const {
+    for (int w = 0; w < 4; ++w) out[w] = uniform(words.x[w]);
+  }
+};
+
+// Box and Muller's transform, two normals from two uniforms.
+struct Normal {
+  CM_FN void operator()(const Words& words, double* out) const {
+    for (int w = 0; w < 4; w += 2) {
+      const double radius = ::sqrt(-2 * ::log(uniform(words.x[w])));
+      const double angle = 6.283185307179586 * uniform(words.x[w + 1]);
+      out[w] = radius * ::cos(angle);
+      out[w + 1] = radius * ::sin(angle);
+    }
+  }
+};
+
+// 0 with probability p, else 1 / (1 - p).
+struct Keep {
+  double p;
+  CM_FN void operator()(const Words& words, double* out) const {
+    for (int w = 0; w < 4; ++w) out[w] = uniform(words.x[w]) < p ? 0 : 1 / (1 - p);
+  }
+};
+
+template <class Make>
+struct Draw {
+  Make make;
+  uint64_t seed, offset;
+  index_t size;
+  real* y;
+  CM_FN void operator()(index_t block) const {
+    double value[4];
+    make(philox(offset + uint64_t(block), seed), value);
+    for (index_t w = 0; w < 4; ++w) {
+      const index_t e = 4 * block + w;
+      if (e < size) y[e] = real(value[w]);
+    }
+  }
+};
+
+template <class Make>
+void draw(Make make, uint64_t seed, uint64_t offset, Matrix* m) {
+  check_present(m, "target");
+  const index_t n = size(m);
+  for_each((n + 3) / 4, Draw<Make>{make, seed, offset, n, m->data});
+}
+
+struct Raw {
+  uint64_t seed, offset;
+  uint32_t* words;
+  CM_FN void operator()(index_t block) const {
+    const Words made = philox(offset + uint64_t(block), seed);
+    for (int w = 0; w < 4; ++w) words[4 * block + w] = made.x[w];
+  }
+};
+
+}  // namespace
+
+// ------------------------------------------------------------------ exports
+
+CM_EXPORT cm_fill_uniform(cm_matrix* m, uint64_t seed, uint64_t offset) {
+  return guard("fill_with_rand", [&] { draw(Uniform(), seed, offset, m); });
+}
+
+CM_EXPORT cm_fill_normal(cm_matrix* m, uint64_t seed, uint64_t offset) {
+  return guard("fill_with_randn", [&] { draw(Normal(), seed, offset, m); });
+}
+
+CM_EXPORT cm_dropout_mask(cm_matrix* m, double p, uint64_t seed, uint64_t offset) {
+  return guard("dropout_mask", [&] {
+    if (!(p >= 0 && p < 1)) {
+      throw Error(kArgument, text("the dropout probability is %g; it must be at least 0 and "
+                                  "below 1",
+                                  p));
+    }
+    draw(Keep{p}, seed, offset, m);
+  });
+}
+
+// The generator's own words, 4 blocks_count of them on the board: for tests against the
+// published vectors.
+CM_EXPORT cm_philox_words(uint32_t* words, long long block_count, uint64_t seed,
+                          uint64_t offset) {
+  return guard("philox_words", [&] { for_each(block_count, Raw{seed, offset, words}); });
+}

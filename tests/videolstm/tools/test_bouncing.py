@@ -1,0 +1,159 @@
+"""A fixed set of bouncing digits: the generator's videos, written exactly."""
+
+import h5py
+import numpy as np
+import pytest
+
+from videolstm.config import read_data
+from videolstm.data import make_data_handler
+from videolstm.errors import UserError
+from videolstm.tools.bouncing import main
+
+BLOCK = 100  # the tool draws the random numbers of so many videos at once
+
+
+@pytest.fixture
+def digits(tmp_path):
+    """13 digits of random pixels k/255, three of four dark, as a digits .h5."""
+    rng = np.random.RandomState(0)
+    levels = rng.randint(1, 256, size=(13, 784)) * (rng.rand(13, 784) < 0.25)
+    images = levels.astype(np.float32) / np.float32(255)
+    with h5py.File(tmp_path / "digits.h5", "w") as file:
+        file["train"] = images
+        file["test"] = images[:, ::-1]
+        file["flat"] = images[:, :9]
+    return levels.reshape(13, 28, 28)
+
+
+def make(folder, *options):
+    out = folder / "videos.npy"
+    files = ["--digits", str(folder / "digits.h5"), "--out", str(out)]
+    main([*files, *map(str, options)])
+    return np.load(out)
+
+
+def bouncing(levels, seed, frames, size, num_digits, step):
+    """The release's algorithm for one block, written out video by video, in bytes."""
+    rng = np.random.RandomState(seed)
+    order = np.arange(len(levels))
+    rng.shuffle(order)
+    y, x, theta = (rng.rand(BLOCK * num_digits) for _ in range(3))
+    row = 0
+    videos = np.zeros((BLOCK, frames, size, size), np.uint8)
+    for k in range(BLOCK * num_digits):
+        digit = levels[order[row]]
+        row += 1
+        if row == len(order):
+            row = 0
+            rng.shuffle(order)
+        place = [y[k], x[k]]
+        speed = [np.sin(theta[k] * 2 * np.pi), np.cos(theta[k] * 2 * np.pi)]
+        for frame in range(frames):
+            for axis in range(2):
+                place[axis] += speed[axis] * step
+                if place[axis] <= 0 or place[axis] >= 1:
+                    place[axis] = min(max(place[axis], 0), 1)
+                    speed[axis] = -speed[axis]
+            top, left = (int((size - 28) * at) for at in place)
+            there = videos[k // num_digits, frame, top : top + 28, left : left + 28]
+            np.maximum(there, digit.astype(np.uint8), out=there)
+    return videos
+
+
+@pytest.mark.parametrize(
+    ("sequences", "frames", "size", "num_digits", "step", "seed"),
+    [(3, 6, 40, 2, 0.25, 1), (BLOCK, 2, 30, 1, 0.1, 7), (1, 1, 28, 3, 0.1, 0)],
+)
+def test_videos_are_those_of_the_algorithm(
+    tmp_path, digits, sequences, frames, size, num_digits, step, seed, capsys
+):
+    options = ["--sequences", sequences, "--frames", frames, "--image-size", size]
+    options += ["--num-digits", num_digits, "--step-length", step, "--seed", seed]
+    videos = make(tmp_path, *options)
+    assert videos.dtype == np.uint8
+    expected = bouncing(digits, seed, frames, size, num_digits, step)[:sequences]
+    # Exactly: the digits' levels survive the way through 0 to 1 and back.
+    assert np.array_equal(videos, expected)
+    printed = capsys.readouterr()
+    assert f"videos of {frames} frames of {size}x{size} pixels" in printed.out
+    assert printed.err == ""  # no progress bar where stderr is no terminal
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["digits.h5", "videos.npy"]
+
+
+def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path, digits):
+    options = ["--frames", 2, "--image-size", 32]
+    small = make(tmp_path, *options, "--sequences", 130)
+    large = make(tmp_path, *options, "--sequences", 260)
+    assert len(small) == 130 and len(large) == 260
+    assert np.array_equal(small, large[:130])
+    # The second block goes on, it does not begin again.
+    assert not np.array_equal(large[:100], large[100:200])
+
+
+def test_another_seed_is_another_set(tmp_path, digits):
+    options = ["--sequences", 2, "--frames", 2]
+    assert not np.array_equal(
+        make(tmp_path, *options), make(tmp_path, *options, "--seed=2")
+    )
+
+
+def test_another_data_set_of_the_file(tmp_path, digits):
+    options = ["--sequences", 2, "--frames", 3, "--dataset", "test"]
+    flipped = digits[:, ::-1, ::-1]
+    expected = bouncing(flipped, 1, 3, 64, 2, 0.1)[:2]
+    assert np.array_equal(make(tmp_path, *options), expected)
+
+
+def test_video_patch_reads_it(tmp_path, digits):
+    videos = make(tmp_path, "--sequences", 5, "--frames", 4, "--image-size", 32)
+    (tmp_path / "data.pbtxt").write_text(
+        'dataset_type: VIDEO_PATCH data_file: "videos.npy" num_frames: 4 '
+        "batch_size: 2 image_size: 32"
+    )
+    path = tmp_path / "data.pbtxt"
+    handler = make_data_handler(read_data(path), path)
+    frames = np.concatenate([batch.frames for batch in handler.epoch()], axis=1)
+    expected = videos.reshape(5, 4, 32 * 32).transpose(1, 0, 2).astype(np.float32)
+    assert np.array_equal(frames, expected / np.float32(255))
+    # What is lit is lit exactly as in the digits file.
+    assert set(np.unique(videos)) <= set(np.unique(digits))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--digits", "{}/none.h5"], "{}/none.h5: no such file: make it with `python"),
+        (["--digits", "{}"], "{}: no such file"),
+        (["--dataset", "valid"], "{}/digits.h5: there is no dataset 'valid'"),
+        (
+            ["--dataset", "flat"],
+            "{}/digits.h5: the dataset 'flat' has the shape (13, 9)",
+        ),
+        (["--out", "{}/none/x.npy"], "{}/none/x.npy: there is no folder {}/none"),
+        (
+            ["--frames", "1000", "--image-size", "10000"],
+            "--frames 1000 of --image-size 10000 need 372.5 GiB",
+        ),
+    ],
+)
+def test_wrong_inputs_are_named(tmp_path, digits, options, message):
+    with pytest.raises(UserError) as caught:
+        make(tmp_path, *(option.format(tmp_path) for option in options))
+    assert str(caught.value).startswith(message.format(tmp_path, tmp_path))
+    assert [p.name for p in tmp_path.iterdir()] == ["digits.h5"]
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("--sequences", "0", "must be a whole number from 1 up, not '0'"),
+        ("--image-size", "27", "must be a whole number from 28 to 16384, not '27'"),
+        ("--num-digits", "two", "must be a whole number from 1 to 1000, not 'two'"),
+        ("--step-length", "-1", "must be a number above 0, not '-1'"),
+    ],
+)
+def test_wrong_options(tmp_path, digits, option, text, message, capsys):
+    with pytest.raises(SystemExit) as caught:
+        make(tmp_path, f"{option}={text}")
+    assert caught.value.code == 2
+    assert f"argument {option}: {message}\n" in capsys.readouterr().err

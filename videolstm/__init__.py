@@ -1,0 +1,1 @@
+"""Unsupervised learning of video representations using LSTMs."""

@@ -1,0 +1,186 @@
+"""Reading the descriptions of models and data: protobuf text files.
+
+The messages are made from config.proto by protoc; `messages()` is the one place that
+imports the generated module, so that a missing one is a sentence and not a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from videolstm.errors import UserError
+from videolstm.files import written_beside
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+
+    from videolstm import config_pb2
+
+MAKE_MESSAGES = "protoc -I. --python_out=videolstm config.proto"
+
+
+def messages() -> ModuleType:
+    """The module that protoc makes from config.proto.
+
+    Raises UserError where it is missing, or was made by a protoc that is newer than the
+    installed protobuf.
+    """
+    try:
+        from google.protobuf import runtime_version
+
+        too_new: type[Exception] = runtime_version.VersionError
+    except ImportError:  # protobuf before 5.26 has no such check
+        too_new = UserError
+    try:
+        from videolstm import config_pb2
+    except ImportError as error:
+        raise UserError(
+            f"videolstm/config_pb2.py cannot be imported ({error}): make it from "
+            f"config.proto with `{MAKE_MESSAGES}`"
+        ) from None
+    except too_new as error:
+        raise UserError(
+            "videolstm/config_pb2.py was made by another protoc than the installed "
+            f"protobuf fits ({error}): make it again with `{MAKE_MESSAGES}`"
+        ) from None
+    return config_pb2
+
+
+def read_model(path: str | Path) -> config_pb2.Model:
+    """The model described by the .pbtxt at `path`.
+
+    Raises UserError, with line and column, for a file that cannot be read, an unknown
+    field or a bad value. The structure is checked elsewhere (`config_check`).
+    """
+    return _read(messages().Model(), Path(path))
+
+
+def read_data(path: str | Path) -> config_pb2.Data:
+    """The data set described by the .pbtxt at `path`; raises as `read_model`."""
+    return _read(messages().Data(), Path(path))
+
+
+def write_text(message: Message, path: str | Path) -> None:
+    """Write a model or data set as the .pbtxt that `read_model` reads."""
+    from google.protobuf import text_format
+
+    text = text_format.MessageToString(message, as_utf8=True)
+    with written_beside(path) as beside:
+        beside.write_text(text, encoding="utf-8")
+
+
+def locate(name: str, named_in: str | Path, field: str) -> Path:
+    """Where the file is that `field` of the file `named_in` calls `name`.
+
+    It is taken from the current folder, else from the folder of the file that names it;
+    an absolute name is taken as it is.
+
+    Raises UserError, naming the field and both places, where neither is a file.
+    """
+    if not name or "\0" in name:
+        raise UserError(
+            f"{named_in}: the field {field} is {name!r}, and it should name a file"
+        )
+    # dict.fromkeys: when the two places are the same, it is tried and named once.
+    places = list(dict.fromkeys([Path(name), Path(named_in).parent / name]))
+    for place in places:
+        if _kind(place) == "file":
+            return place
+    folders = [place for place in places if _kind(place) == "folder"]
+    if folders:
+        raise UserError(
+            f"{named_in}: the field {field} names {folders[0]}, which is a folder, and "
+            "it should name a file"
+        )
+    tried = " and ".join(str(place) for place in places)
+    raise UserError(
+        f"{named_in}: the field {field} names {name!r}, and there is no such file "
+        f"(tried {tried})"
+    )
+
+
+def _kind(place: Path) -> str:
+    """'file', 'folder' or '' for what is at a place, or may not be looked at."""
+    try:
+        if place.is_dir():
+            return "folder"
+        return "file" if place.exists() else ""
+    except OSError:  # a name that is too long, or a folder that may not be entered
+        return ""
+
+
+def _read(message: Message, path: Path) -> Message:
+    """Parse the text file at `path` into `message` and return it."""
+    from google.protobuf import text_format
+
+    kind = message.DESCRIPTOR.name
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: there is no such file, and it should be the text description "
+            f"(.pbtxt) of a {kind} message"
+        ) from None
+    except IsADirectoryError:
+        raise UserError(
+            f"{path} is a folder, and it should be the text description (.pbtxt) of a "
+            f"{kind} message"
+        ) from None
+    except UnicodeDecodeError:
+        raise UserError(
+            f"{path} is not a text file, and it should be the text description "
+            f"(.pbtxt) of a {kind} message"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error})") from None
+    try:
+        return text_format.Parse(text, message)
+    except text_format.ParseError as error:
+        raise UserError(_parse_error(error, path, message)) from None
+
+
+def _parse_error(error: Exception, path: Path, message: Message) -> str:
+    """One sentence for what the text parser found, with line and column."""
+    text = " ".join(str(error).split())
+    place = re.match(r"(\d+):(\d+)\s*:\s*(.*)", text)
+    if not place:
+        return f"{path}: {text}"
+    line, column, found = place.groups()
+    # The parser quotes the whole source line in front of some messages.
+    found = re.sub(r"^'.*?': ", "", found).rstrip(". ")
+    where = f"{path}, line {line} column {column}"
+    types = message.DESCRIPTOR.file.message_types_by_name
+    if unknown := re.search(r'type "config\.(\w+)" has no.*named "(.+?)"', found):
+        return f"{where}: {_unknown_field(types, *unknown.groups(), message)}"
+    if enum := re.search(r'type "config\.(\w+)\.(\w+)" has no.* (\S+)$', found):
+        values = types[enum[1]].enum_types_by_name[enum[2]].values_by_name
+        return f"{where}: there is no {enum[2]} {enum[3]}; it is {_either(values)}"
+    return f"{where}: {found}"
+
+
+def _unknown_field(types: dict, type_name: str, field: str, message: Message) -> str:
+    """What to say about a field that the message of that type does not have."""
+    fields = [known.name for known in types[type_name].fields]
+    for other in {"Data", "Model"} - {message.DESCRIPTOR.name}:
+        if (
+            type_name == message.DESCRIPTOR.name
+            and field in types[other].fields_by_name
+        ):
+            return (
+                f"{field!r} is a field of {other}, and this file is read as a "
+                f"{type_name}; are the files in the right order?"
+            )
+    close = difflib.get_close_matches(field, fields, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it has {_either(fields)}"
+    return f"a message of type {type_name} has no field {field[:60]!r}; {hint}"
+
+
+def _either(names: Iterable[str]) -> str:
+    """The names as a list in words."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}"

@@ -1,0 +1,165 @@
+"""What all data sets have in common: batches, the random stream, its position."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm.errors import UserError
+
+if TYPE_CHECKING:
+    from videolstm import config_pb2
+
+State = dict[str, "np.ndarray | int | str"]
+
+# A field beyond these is a slip of the hand, not a data set; they also keep the sizes
+# that are computed from the fields far from overflow.
+MOST_FRAMES = 100_000
+MOST_CLIPS = 1_000_000
+MOST_PIXELS = 16_384
+MOST_BATCH_BYTES = 64 * 2**30
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some clips, frame by frame.
+
+    frames: float32 (num_frames, n, dims), C order: the memory of the column-major
+        (dims, num_frames * n) matrix in which frame t is columns t*n to (t+1)*n.
+    labels: int64 (n,), the class of each clip, or None.
+    clips: int64 (n,), which clip of the data set each one is, in stored order; for
+        endless data a running number.
+    """
+
+    frames: np.ndarray
+    labels: np.ndarray | None
+    clips: np.ndarray
+
+
+class DataHandler(ABC):
+    """A data set as an endless stream for training and as epochs for testing.
+
+    path: the .pbtxt that describes it. kind: the name of its dataset_type.
+    num_frames: frames in a clip. frame_dims: numbers in a frame.
+    frame_shape: (channels, height, width) of a frame, or None for feature vectors.
+    batch_size: clips in a batch of the stream. dataset_size: clips in an epoch.
+    rng: the random numbers of the stream; nothing else draws from them.
+    notes: sentences on what was found odd in the data, for the user to read.
+    """
+
+    kind: str
+    frame_dims: int
+    frame_shape: tuple[int, int, int] | None
+    dataset_size: int
+
+    def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
+        self.config = config
+        self.path = path
+        self.seed = seed
+        self.rng = np.random.RandomState(seed)
+        self.notes: list[str] = []
+        self.num_frames = self.positive("num_frames", MOST_FRAMES)
+        self.batch_size = self.positive("batch_size", MOST_CLIPS)
+
+    @abstractmethod
+    def next_batch(self) -> Batch:
+        """The next `batch_size` clips of the stream, which never ends.
+
+        The clips and the random numbers drawn are those of the 2016 release.
+        """
+
+    @abstractmethod
+    def reset(self) -> None:
+        """Start a new pass, as Reset did in the 2016 release."""
+
+    @abstractmethod
+    def epoch(self, batch_size: int | None = None) -> Iterator[Batch]:
+        """Every clip once, in stored order; the last batch may be smaller.
+
+        The clips are the same each time and for every batch size. The stream of
+        `next_batch` does not notice.
+        """
+
+    def state(self) -> State:
+        """The position of the stream: after `restore` of it the same batches follow."""
+        _, key, position, _, _ = self.rng.get_state()
+        # Handlers draw no normal numbers, so the generator never holds back the second
+        # one of a pair: key and position are its whole state.
+        return {
+            "dataset_type": self.kind,
+            "rng_key": key.copy(),
+            "rng_position": int(position),
+            **self._own_state(),
+        }
+
+    def restore(self, state: State) -> None:
+        """Go to a position that `state` gave.
+
+        Raises UserError where it is the position in another data set.
+        """
+        kind = state.get("dataset_type")
+        if isinstance(kind, bytes):
+            kind = kind.decode()
+        if kind != self.kind:
+            raise self._foreign(f"was saved for {kind} data")
+        try:
+            key = np.asarray(state["rng_key"], dtype=np.uint32)
+            position = int(state["rng_position"])
+            self._restore_own(state)
+            self.rng.set_state(("MT19937", key, position))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._foreign(f"does not fit ({error!r})") from None
+
+    @abstractmethod
+    def _own_state(self) -> State:
+        """What a kind of data adds to the position."""
+
+    @abstractmethod
+    def _restore_own(self, state: State) -> None:
+        """Take up what `_own_state` gave; ValueError where it does not fit."""
+
+    def _foreign(self, why: str) -> UserError:
+        return UserError(
+            f"{self.path}: the saved position in the data {why}, and it should be one "
+            f"in this {self.kind} data set with its {self.dataset_size} clips"
+        )
+
+    # ---- checked fields -------------------------------------------------------------
+
+    def positive(self, field: str, most: int, default: int | None = None) -> int:
+        """An integer field from 1 to `most`; a default stands for one left out."""
+        if not self.config.HasField(field) and default is not None:
+            return default
+        value = getattr(self.config, field)
+        if 1 <= value <= most:
+            return value
+        found = f"is {value}" if self.config.HasField(field) else "is missing"
+        raise UserError(
+            f"{self.path}: the field {field} {found}, and it should be from 1 to {most}"
+        )
+
+    def text(self, field: str) -> str:
+        """A text field that has to be there."""
+        value = getattr(self.config, field)
+        if not value:
+            raise UserError(
+                f"{self.path}: the field {field} is missing, and {self.kind} data "
+                "needs it"
+            )
+        return value
+
+    def check_batch_memory(self) -> None:
+        """Raise UserError where a batch cannot be what was meant."""
+        size = 4 * self.num_frames * self.batch_size * self.frame_dims
+        if size > MOST_BATCH_BYTES:
+            raise UserError(
+                f"{self.path}: a batch of batch_size {self.batch_size} clips of "
+                f"{self.num_frames} frames of {self.frame_dims} numbers takes "
+                f"{size / 2**30:.0f} GiB, and it should take at most "
+                f"{MOST_BATCH_BYTES // 2**30}"
+            )

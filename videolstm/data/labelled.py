@@ -1,0 +1,98 @@
+"""LABELLED: features or images of many videos in one .h5, a class for each video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm.config import locate
+from videolstm.data.clips import cut_clips, note_short
+from videolstm.data.crops import Crops, read_crops
+from videolstm.data.files import KEEP_BYTES, FrameRows, read_integers
+from videolstm.data.handler import MOST_CLIPS, MOST_FRAMES
+from videolstm.data.stored import StoredClips
+from videolstm.errors import UserError
+
+if TYPE_CHECKING:
+    from videolstm import config_pb2
+
+_MOST_CLASSES = 1_000_000
+
+
+class Labelled(StoredClips):
+    """Clips of the videos of one dataset (frames of all videos, dims).
+
+    With image and patch sizes, the stream takes `sample_times` random crops of each
+    clip and an epoch one crop of each clip, from a random stream of its own with the
+    same seed; with a mean file, colours are normalised. `videos` (clips,) is the
+    video of each clip, counted in the order of video_ids_file.
+
+    A video shorter than num_frames is skipped and counted in `notes`. (In the 2016
+    release it shifts the results of all later ones.)
+    """
+
+    kind = "LABELLED"
+
+    def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
+        super().__init__(config, path, seed)
+        self.randomize = config.randomize
+        self.views_per_clip = self.positive("sample_times", MOST_CLIPS)
+        file = locate(self.text("data_file"), path, "data_file")
+        self._rows = FrameRows(file, self.text("dataset_name"))
+        counts = self._read_counts()
+        ids = self._read_video_ids(len(counts))
+        stride = self.positive("stride", MOST_FRAMES)
+        self.videos, starts = cut_clips(counts[ids], self.num_frames, stride)
+        note_short(self, counts[ids])
+        # A clip's first row in the dataset, where the videos lie below each other.
+        first_rows = np.cumsum(counts) - counts
+        self._starts = first_rows[ids][self.videos] + starts
+        labels = self._read_labels(len(counts))
+        self.labels = None if labels is None else labels[ids][self.videos]
+        self._crops: Crops = read_crops(self, self._rows.dims)
+        self.frame_dims = self._crops.dims
+        self.frame_shape = self._crops.shape
+        if self._rows.nbytes <= KEEP_BYTES:
+            self._rows.keep()
+        self._start(len(self._starts))
+
+    def _read_counts(self) -> np.ndarray:
+        file = locate(self.text("num_frames_file"), self.path, "num_frames_file")
+        counts = read_integers(file, "the frames of a video", 0, 2**40)
+        if counts.sum() > self._rows.frames:
+            raise UserError(
+                f"{file}: the videos have {counts.sum()} frames together, and they "
+                f"should have at most the {self._rows.frames} of {self._rows.path}"
+            )
+        if counts.sum() < self._rows.frames:
+            self.notes.append(
+                f"{self.path}: the last {self._rows.frames - counts.sum()} of the "
+                f"{self._rows.frames} frames of {self._rows.path} belong to no video "
+                f"of {file}"
+            )
+        return counts
+
+    def _read_labels(self, videos: int) -> np.ndarray | None:
+        if not self.config.labels_file:
+            return None
+        file = locate(self.config.labels_file, self.path, "labels_file")
+        labels = read_integers(file, "the class of a video", 0, _MOST_CLASSES)
+        if len(labels) != videos:
+            raise UserError(
+                f"{file} has {len(labels)} lines, and it should have one for each of "
+                f"the {videos} videos of {self.config.num_frames_file}"
+            )
+        return labels
+
+    def _read_video_ids(self, videos: int) -> np.ndarray:
+        if not self.config.video_ids_file:
+            return np.arange(videos)
+        file = locate(self.config.video_ids_file, self.path, "video_ids_file")
+        return read_integers(file, "the number of a video", 0, videos - 1)
+
+    def _views(self, clip: int, rng: np.random.RandomState) -> np.ndarray:
+        start = self._starts[clip]
+        frames = self._rows.read(start, start + self.num_frames)
+        return self._crops.cut(frames, rng, self.views_per_clip)

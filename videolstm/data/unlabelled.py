@@ -1,0 +1,78 @@
+"""UNLABELLED: features of many videos, an .h5 for each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from videolstm.config import locate
+from videolstm.data.clips import cut_clips, note_short
+from videolstm.data.files import KEEP_BYTES, FrameRows, read_integers, read_lines
+from videolstm.data.handler import MOST_FRAMES
+from videolstm.data.stored import StoredClips
+from videolstm.errors import UserError
+
+if TYPE_CHECKING:
+    from videolstm import config_pb2
+
+
+class Unlabelled(StoredClips):
+    """Clips of the videos in a list of .h5 files, every `stride` frames.
+
+    Videos shorter than num_frames are skipped and counted in `notes`. All files are
+    looked at when the handler is made, so that a missing one is not found out at night.
+    """
+
+    kind = "UNLABELLED"
+    frame_shape = None
+
+    def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
+        super().__init__(config, path, seed)
+        self.randomize = config.randomize
+        listing = locate(self.text("data_file"), path, "data_file")
+        counting = locate(self.text("num_frames_file"), path, "num_frames_file")
+        dataset = self.text("dataset_name")
+        names = read_lines(listing)
+        counts = read_integers(counting, "the frames of a video", 0, 2**40)
+        if len(counts) != len(names):
+            raise UserError(
+                f"{counting} has {len(counts)} lines, and it should have one for each "
+                f"of the {len(names)} videos of {listing}"
+            )
+        stride = self.positive("stride", MOST_FRAMES)
+        self.videos, self._starts = cut_clips(counts, self.num_frames, stride)
+        note_short(self, counts)
+        self._files: dict[int, FrameRows] = {}
+        for video in np.unique(self.videos):
+            file = locate(names[video], listing, f"line {video + 1}")
+            self._files[int(video)] = FrameRows(file, dataset)
+        self._check_files(counting, counts)
+        self._keep_if_small()
+        self._start(len(self._starts))
+
+    def _check_files(self, counting: Path, counts: np.ndarray) -> None:
+        first = next(iter(self._files.values()))
+        self.frame_dims = first.dims
+        for video, rows in self._files.items():
+            if rows.dims != first.dims:
+                raise UserError(
+                    f"{rows.path}: a frame has {rows.dims} numbers, and it should have "
+                    f"{first.dims} as in {first.path}"
+                )
+            if rows.frames < counts[video]:
+                raise UserError(
+                    f"{rows.path} has {rows.frames} frames, and it should have the "
+                    f"{counts[video]} that {counting} says in line {video + 1}"
+                )
+
+    def _keep_if_small(self) -> None:
+        if sum(rows.nbytes for rows in self._files.values()) <= KEEP_BYTES:
+            for rows in self._files.values():
+                rows.keep()
+
+    def _views(self, clip: int, rng: np.random.RandomState) -> tuple[np.ndarray]:
+        start = self._starts[clip]
+        rows = self._files[int(self.videos[clip])]
+        return (rows.read(start, start + self.num_frames),)

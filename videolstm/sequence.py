@@ -1,0 +1,57 @@
+"""Matrices that hold one column for each case and time step, time outermost."""
+
+import cudamat as cm
+
+
+class Sequence:
+    """A (rows, steps * batch) matrix with a view of each step's (rows, batch).
+
+    Step t is columns t * batch to (t + 1) * batch, contiguous in memory, so that one
+    product can cover any range of steps. `resize` changes the batch without allocating,
+    as long as it has been that large before.
+    """
+
+    def __init__(self, rows: int, steps: int, batch: int = 0) -> None:
+        self.rows, self.steps, self.batch = rows, steps, -1
+        self._memory: cm.CUDAMatrix | None = None
+        self._room = 0
+        self._views: dict[tuple[int, int], cm.CUDAMatrix] = {}
+        if batch:
+            self.resize(batch)
+
+    def resize(self, batch: int) -> None:
+        """Holds `batch` cases from now on; what was in it is undefined."""
+        if batch == self.batch:
+            return
+        if batch > self._room:
+            self._memory = None  # give the old memory back before asking for more
+            self._views.clear()
+            self._memory = cm.empty((self.rows, self.steps * batch))
+            self._room = batch
+        self.batch = batch
+        self._views = {}
+
+    def span(self, first: int, last: int) -> cm.CUDAMatrix:
+        """Steps first to last - 1, as a view (rows, (last - first) * batch)."""
+        view = self._views.get((first, last))
+        if view is None:
+            view = self._memory.slice(first * self.batch, last * self.batch)
+            self._views[first, last] = view
+        return view
+
+    def __getitem__(self, step: int) -> cm.CUDAMatrix:
+        return self.span(step, step + 1)
+
+    @property
+    def all(self) -> cm.CUDAMatrix:
+        return self.span(0, self.steps)
+
+    def load(self, frames) -> None:
+        """Takes the values of a host array (steps, batch, rows), C order."""
+        steps, batch, rows = frames.shape
+        self.resize(batch)
+        self.span(0, steps).overwrite(frames.reshape(steps * batch, rows).T)
+
+    def asarray(self):
+        """The values as a host array (steps, batch, rows)."""
+        return self.all.asarray().T.reshape(self.steps, self.batch, self.rows)

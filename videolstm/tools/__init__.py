@@ -1,0 +1,1 @@
+"""Programs that make data, each run as `python -m videolstm.tools.NAME`."""
