@@ -5,7 +5,7 @@ import ctypes as ct
 import numpy as np
 
 from .library import CUDAMatException, lib, load
-from .matrix import CUDAMatrix, _scalar, empty
+from .matrix import CUDAMatrix, _scalar, empty, need_matrix
 
 # ----------------------------------------------------------------------- boards
 
@@ -89,9 +89,10 @@ def dot(
 ) -> CUDAMatrix:
     """target = beta target + alpha m1 m2, in a new matrix unless a target is given."""
     if target is None:
-        target = empty((m1.shape[0], m2.shape[1]))
+        rows, cols = need_matrix(m1, "m1").shape[0], need_matrix(m2, "m2").shape[1]
+        target = empty((rows, cols))
         beta = 0.0
-    lib.cm_dot(m1.mat, m2.mat, target.mat, beta, alpha)
+    lib.cm_dot(m1, m2, target, beta, alpha)
     return target
 
 
@@ -102,7 +103,7 @@ def vdot(m1: CUDAMatrix, m2: CUDAMatrix) -> float:
 
 def sum(mat: CUDAMatrix, axis: int, target=None, mult: float = 1.0) -> CUDAMatrix:
     """mult times the sums of `mat` along an axis; see `CUDAMatrix.sum`."""
-    return mat.sum(axis, target, mult)
+    return need_matrix(mat, "mat").sum(axis, target, mult)
 
 
 # ----------------------------------------------------------------------- element-wise
@@ -113,7 +114,7 @@ def _unary(name: str, doc: str):
 
     def apply(mat: CUDAMatrix, target: CUDAMatrix | None = None) -> CUDAMatrix:
         target = mat if target is None else target
-        getattr(lib, function_name)(mat.mat, target.mat)
+        getattr(lib, function_name)(mat, target)
         return target
 
     apply.__name__ = apply.__qualname__ = name

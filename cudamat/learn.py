@@ -3,19 +3,17 @@
 The equations stand in cudamat/src/lstm.cu, loss.cu and optimizer.cu.
 """
 
-import ctypes as ct
-
 import numpy as np
 
-from .library import lib
+from .library import CUDAMatException, lib
 from .matrix import Buffer, CUDAMatrix
 
 # How h and its derivative are made: tanh as in the paper, the release's use_relu, and
 # use_relu with the release's derivative, which is not that of its forward pass.
 TANH, RELU, RELU_OF_2016 = 0, 1, 2
 
-# Output of a decoder: sigmoid and cross-entropy; linear and half the squared error; relu
-# and half the squared error.
+# Output of a decoder: sigmoid and cross-entropy; linear and half the squared error;
+# relu and half the squared error.
 BINARY, REAL, RECTIFIED = 0, 1, 2
 
 
@@ -29,6 +27,8 @@ class Totals:
 
     def place(self, index: int) -> int:
         """Address on the board of one of the sums."""
+        if index not in range(self.count):
+            raise CUDAMatException(f"there is no sum {index!r}; there are {self.count}")
         return self.buffer.pointer + 8 * index
 
     def clear(self) -> None:
@@ -36,6 +36,10 @@ class Totals:
 
     def write(self, values) -> None:
         host = np.array(values, np.float64)
+        if host.shape != (self.count,):
+            raise CUDAMatException(
+                f"values of shape {host.shape} were given for {self.count} sums"
+            )
         lib.cm_copy_in(self.buffer.pointer, host.ctypes.data, host.nbytes)
         lib.cm_synchronize()
 
@@ -44,6 +48,12 @@ class Totals:
         host = np.empty(self.count)
         lib.cm_copy_out(host.ctypes.data, self.buffer.pointer, host.nbytes)
         return host
+
+    def take(self) -> np.ndarray:
+        """The sums as `read` gives them; they start again at 0."""
+        sums = self.read()
+        self.clear()
+        return sums
 
 
 def lstm_fprop(
@@ -57,18 +67,17 @@ def lstm_fprop(
 ) -> None:
     """One step of n units for a batch of B cases.
 
-    gates (4n, B) holds W_input x + W_dense h' and becomes the gates i, f, a, o; `cell` and
-    `hidden` (n, B) are written; `cell_before` (n, B), w_diag (1, 3n) and b (1, 4n) are
-    read.
-    """
+    gates (4n, B) holds W_input x + W_dense h' and becomes the gates i, f, a, o; `cell`
+    and `hidden` (n, B) are written; `cell_before` (n, B), w_diag (1, 3n) and b (1, 4n)
+    are read."""
     lib.cm_lstm_fprop(
-        gates.mat,
-        cell_before.mat,
-        w_diag.mat,
-        b.mat,
-        cell.mat,
-        hidden.mat,
-        int(activation != TANH),
+        gates,
+        cell_before,
+        w_diag,
+        b,
+        cell,
+        hidden,
+        activation,
     )
 
 
@@ -81,16 +90,17 @@ def lstm_bprop(
     cell_deriv: CUDAMatrix,
     activation: int = TANH,
 ) -> None:
-    """The step backwards: gates (4n, B) becomes the derivative of the loss with respect to
-    what it held before `lstm_fprop`; `cell_deriv` (n, B), the derivative with respect to
-    the cell through later steps, becomes that with respect to the cell before."""
+    """The step backwards: gates (4n, B) becomes the derivative of the loss with respect
+    to what it held before `lstm_fprop`; `cell_deriv` (n, B), the derivative with
+    respect to the cell through later steps, becomes that with respect to the cell
+    before."""
     lib.cm_lstm_bprop(
-        gates.mat,
-        cell_before.mat,
-        cell.mat,
-        w_diag.mat,
-        hidden_deriv.mat,
-        cell_deriv.mat,
+        gates,
+        cell_before,
+        cell,
+        w_diag,
+        hidden_deriv,
+        cell_deriv,
         activation,
     )
 
@@ -101,16 +111,17 @@ def lstm_diag_grad(
     cell: CUDAMatrix,
     target: CUDAMatrix,
 ) -> None:
-    """Gradient (1, 3n) of the peephole weights, summed over all columns: time and cases.
+    """Gradient (1, 3n) of the peephole weights, summed over all columns: time and
+    cases.
 
     gates_deriv (4n, TB) as `lstm_bprop` leaves it, cell_before and cell (n, TB).
     """
-    lib.cm_lstm_diag_grad(gates_deriv.mat, cell_before.mat, cell.mat, target.mat)
+    lib.cm_lstm_diag_grad(gates_deriv, cell_before, cell, target)
 
 
 def output(z: CUDAMatrix, b: CUDAMatrix, kind: int, target: CUDAMatrix) -> CUDAMatrix:
     """target = the non-linearity of `kind` of z + b; z (dims, n), b (1, dims)."""
-    lib.cm_output(z.mat, b.mat, kind, target.mat)
+    lib.cm_output(z, b, kind, target)
     return target
 
 
@@ -123,9 +134,10 @@ def output_loss(
     index: int,
     derive: bool = False,
 ) -> None:
-    """Adds the loss of outputs z + b against the data, summed over all elements (nats, or
-    half squared error), to a total. With `derive`, z becomes the loss's derivative."""
-    lib.cm_output_loss(z.mat, b.mat, data.mat, kind, derive, 1.0, totals.place(index))
+    """Adds the loss of outputs z + b against the data, summed over all elements (nats,
+    or half squared error), to a total. With `derive`, z becomes the loss's
+    derivative."""
+    lib.cm_output_loss(z, b, data, kind, derive, 1.0, totals.place(index))
 
 
 def update(
@@ -140,12 +152,13 @@ def update(
     gradient_clip: float = 0.0,
     rms_prop_factor: float = 0.95,
 ) -> None:
-    """One update of a weight matrix and its history (and root mean square), in place."""
+    """One update of a weight matrix and its history (and root mean square), in
+    place."""
     lib.cm_update(
-        w.mat,
-        history.mat,
-        gradient.mat,
-        ct.POINTER(type(w.mat))() if rms is None else rms.mat,
+        w,
+        history,
+        gradient,
+        rms,
         momentum,
         epsilon,
         l2_decay,

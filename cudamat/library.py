@@ -1,9 +1,10 @@
 """Finding, loading and calling the compiled library.
 
-Four builds of one source may be there: ``libcudamat_cpu.so`` and ``libcudamat_cuda.so``,
-each also in double precision. One process uses one of them, the first that `load` is asked
-for; every function of the C ABI is reached through `lib`, whose attributes have the types
-of `PROTOTYPES` and raise `CUDAMatException` when the library reports an error.
+Four builds of one source may be there: ``libcudamat_cpu.so`` and
+``libcudamat_cuda.so``, each also in double precision. One process uses one of them, the
+first that `load` is asked for; every function of the C ABI is reached through `lib`,
+whose attributes have the types of `PROTOTYPES` and raise `CUDAMatException` when the
+library reports an error.
 
 Environment:
     CUDAMAT_LIBRARY    path of the library, instead of looking for it
@@ -14,6 +15,7 @@ Environment:
 import ctypes as ct
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -27,8 +29,8 @@ class CUDAMatException(Exception):
 
 
 class MatrixStruct(ct.Structure):
-    """`cm_matrix` of the C ABI: column-major memory, its shape as seen, and whether that
-    is transposed."""
+    """`cm_matrix` of the C ABI: column-major memory, its shape as seen, and whether
+    that is transposed."""
 
     _fields_ = [
         ("data", ct.c_void_p),
@@ -43,6 +45,8 @@ class MatrixStruct(ct.Structure):
 _MATRIX = ct.POINTER(MatrixStruct)
 _INT, _LONG, _SIZE = ct.c_int, ct.c_int64, ct.c_size_t
 _SEED, _REAL, _POINTER, _TEXT = ct.c_uint64, ct.c_double, ct.c_void_p, ct.c_char_p
+_WORDS = {_MATRIX: "a CUDAMatrix", _REAL: "a number", _SEED: "a whole number"}
+_WORDS |= {_INT: "a whole number", _LONG: "a whole number"}
 
 
 def _elementwise() -> dict:
@@ -122,22 +126,17 @@ def _library_name(kind: str) -> str:
 
 
 def find(kind: str) -> Path:
-    """Path of the library for `kind`, ``cpu`` or ``cuda``."""
-    tried = []
-    if "CUDAMAT_LIBRARY" in os.environ:
-        path = Path(os.environ["CUDAMAT_LIBRARY"])
-        if path.is_file():
-            return path
-        tried.append(f"{path} (from CUDAMAT_LIBRARY)")
-    else:
-        path = HERE / _library_name(kind)
-        if path.is_file():
-            return path
-        tried.append(str(path))
+    """Path of the library for `kind`: ``cpu``, ``cuda`` or, where the environment names
+    the file, ``any``."""
+    named = os.environ.get("CUDAMAT_LIBRARY")
+    path = Path(named) if named else HERE / _library_name(kind)
+    if path.is_file():
+        return path
     double = " PRECISION=double" if precision() == "double" else ""
+    what, goal = ("", "all") if kind == "any" else (f"{kind} ", kind)
     raise CUDAMatException(
-        f"the {kind} library was not found; 'make -C {HERE} {kind}{double}' builds it. "
-        f"Tried: {', '.join(tried)}"
+        f"the {what}library was not found; 'make -C {HERE} {goal}{double}' builds it. "
+        f"Tried: {path}{' (from CUDAMAT_LIBRARY)' if named else ''}"
     )
 
 
@@ -154,10 +153,8 @@ def _package_file(package: str, *parts: str) -> Path | None:
 
 
 def find_blas(kind: str) -> Path | None:
-    """The BLAS to open: what the environment names, else what a pip package ships, else
-    None, and the library tries the system's."""
-    if "CUDAMAT_BLAS" in os.environ:
-        return Path(os.environ["CUDAMAT_BLAS"])
+    """The BLAS that a pip package ships; None where there is none, and the library
+    tries the system's."""
     if kind == "cpu":
         return _package_file("scipy_openblas32", "lib", "libscipy_openblas.*")
     for folder in ("cu13", "cublas"):
@@ -199,22 +196,27 @@ class Library:
             shared = ct.CDLL(str(path))
         except OSError as error:
             raise CUDAMatException(f"{path} cannot be loaded: {error}") from None
+        functions = {}
         for name, argtypes in PROTOTYPES.items():
             try:
                 function = getattr(shared, name)
             except AttributeError:
                 raise CUDAMatException(
-                    f"{path} has no {name}: it is older than this package; 'make -C "
-                    f"{HERE} {kind}' builds it anew"
+                    f"{path} has no {name}: it is no library of this package, or an "
+                    f"old one; 'make -C {HERE}' builds them"
                 ) from None
             function.argtypes = argtypes
             function.restype = ct.c_int
             if name != "cm_last_error":
                 function.errcheck = self._check
-            setattr(self, name, function)
+            functions[name] = _checked(name, function)
         cuda, real_bytes = ct.c_int(), ct.c_int()
-        self.cm_flavour(ct.byref(cuda), ct.byref(real_bytes))
-        self.kind = "cuda" if cuda.value else "cpu"
+        functions["cm_flavour"](ct.byref(cuda), ct.byref(real_bytes))
+        found = "cuda" if cuda.value else "cpu"
+        if kind not in ("any", found):
+            raise CUDAMatException(f"{path} is a library for {found}, not for {kind}")
+        vars(self).update(functions)
+        self.kind = found
         self.dtype = np.dtype(np.float64 if real_bytes.value == 8 else np.float32)
         self.path = path
 
@@ -226,15 +228,40 @@ class Library:
         return code
 
 
+def _checked(name: str, function):
+    """`function`, with a sentence instead of ctypes' words for a wrong argument."""
+
+    def call(*arguments):
+        try:
+            return function(*arguments)
+        except ct.ArgumentError as error:
+            raise CUDAMatException(_misfit(name, arguments, str(error))) from None
+
+    return call
+
+
+def _misfit(name: str, arguments: tuple, error: str) -> str:
+    place = int(re.match(r"argument (\d+)", error)[1])
+    given = arguments[place - 1]
+    found = "None" if given is None else f"a {type(given).__name__}"
+    wanted = _WORDS.get(PROTOTYPES[name][place - 1], "an address")
+    if wanted == "a number" and (name.endswith("_scalar") or name == "cm_fill"):
+        wanted = "a CUDAMatrix or a number"
+    spoken = name.removeprefix("cm_").removesuffix("_scalar")
+    return f"{spoken}: argument {place} must be {wanted}, but it is {found}"
+
+
 lib = Library()
 
 
 def load(kind: str | None = None) -> Library:
-    """Loads the library for `kind`, ``cpu`` or ``cuda``; without a kind, CUDA's where it
-    is built and a board is there, else the CPU's. Returns `lib`.
+    """Loads the library for `kind`, ``cpu`` or ``cuda``; without a kind, CUDA's where
+    it is built and a board is there, else the CPU's. Returns `lib`.
 
     One process uses one library: asking later for another kind raises CUDAMatException.
     """
+    if kind not in (None, "cpu", "cuda"):
+        raise CUDAMatException(f"there is no library {kind!r}, only 'cpu' and 'cuda'")
     if lib.path is not None:
         if kind not in (None, lib.kind):
             raise CUDAMatException(
@@ -242,33 +269,37 @@ def load(kind: str | None = None) -> Library:
                 "first matrix is made"
             )
         return lib
-    chosen = kind or _best_kind()
-    lib.open(find(chosen), chosen)
-    if kind and lib.kind != kind:
-        lib_kind, path, lib.path = lib.kind, lib.path, None
-        raise CUDAMatException(f"{path} is a library for {lib_kind}, not for {kind}")
-    blas = find_blas(lib.kind)
-    if blas is not None and lib.kind == "cpu":
-        lib.cm_blas_open(os.fsencode(blas))
-    elif blas is not None:
-        _open_later(blas)
+    if kind is None and os.environ.get("CUDAMAT_LIBRARY"):
+        lib.open(find("any"), "any")
+    else:
+        chosen = kind or _best_kind()
+        lib.open(find(chosen), chosen)
+    _open_blas()
     return lib
 
 
-def _open_later(blas: Path) -> None:
-    # cuBLAS takes seconds to load and is not there on a machine that only compiles: a
-    # failure here shows again, with all paths tried, at the first product.
+def _open_blas() -> None:
+    named = os.environ.get("CUDAMAT_BLAS")
+    path = named or find_blas(lib.kind)
+    if path is None:
+        return
     try:
-        lib.cm_blas_open(os.fsencode(blas))
+        lib.cm_blas_open(os.fsencode(path))
     except CUDAMatException:
-        pass
+        # A package's BLAS that does not load is no reason not to try the system's,
+        # which the first product does. What was asked for by name is.
+        if named:
+            lib.path = None
+            raise
 
 
 def _best_kind() -> str:
-    if "CUDAMAT_LIBRARY" in os.environ:
-        return "given"
-    if sys.platform != "darwin" and (HERE / _library_name("cuda")).is_file():
-        trial = ct.CDLL(str(HERE / _library_name("cuda")))
+    path = HERE / _library_name("cuda")
+    if sys.platform != "darwin" and path.is_file():
+        try:
+            trial = ct.CDLL(str(path))
+        except OSError:
+            return "cpu"
         count = ct.c_int()
         if trial.cm_board_count(ct.byref(count)) == 0 and count.value > 0:
             return "cuda"

@@ -1,6 +1,7 @@
 """Matrices on the board, their memory, and the views that share it."""
 
 import ctypes as ct
+import operator
 
 import numpy as np
 
@@ -37,12 +38,23 @@ def reformat(array, copy: bool = True) -> np.ndarray:
     With ``copy=False`` the array itself is returned where it already is all that.
     """
     load()
-    array = np.asarray(array)
+    array = _host_array(array)
     if array.ndim != 2:
         raise CUDAMatException(
             f"an array of shape {array.shape} was given; a matrix has 2 dimensions"
         )
     return np.array(array, dtype=lib.dtype, order="F", copy=True if copy else None)
+
+
+def _host_array(array) -> np.ndarray:
+    """`array` as a numpy array of numbers that are or become reals."""
+    try:
+        array = np.asarray(array)
+        if array.dtype.kind == "c":
+            raise TypeError("they are complex")
+        return array if array.dtype.kind in "biuf" else array.astype(lib.dtype)
+    except (TypeError, ValueError) as error:
+        raise CUDAMatException(f"this is no array of real numbers: {error}") from None
 
 
 class CUDAMatrix:
@@ -53,11 +65,10 @@ class CUDAMatrix:
         copy_to_device: whether the values go to the board at once.
         copy_on_host: False may use the given array's own memory as `numpy_array`.
 
-    Operations work in place unless `target` names another matrix of the right shape; they
-    return the matrix that they wrote. A view (`slice`, `T`) shares memory with the matrix
-    it was taken from and keeps that memory alive. Wrong shapes, overlapping targets and
-    freed matrices raise CUDAMatException.
-    """
+    Operations work in place unless `target` names another matrix of the right shape;
+    they return the matrix that they wrote. A view (`slice`, `T`) shares memory with the
+    matrix it was taken from and keeps that memory alive. Wrong shapes, overlapping
+    targets and freed matrices raise CUDAMatException."""
 
     # numpy must not try to add, element by element, what it does not know
     __array_ufunc__ = None
@@ -72,13 +83,15 @@ class CUDAMatrix:
             self.copy_to_device()
 
     def _adopt(self, buffer, offset: int, rows: int, cols: int, trans: int = 0) -> None:
-        """Becomes the (rows, cols) matrix that starts `offset` elements into `buffer`."""
+        """Becomes the (rows, cols) matrix that starts `offset` elements into
+        `buffer`."""
         self.buffer = buffer
         pointer = buffer.pointer
         if pointer is not None:
             pointer += offset * lib.dtype.itemsize
         self.offset = offset
-        self.mat = MatrixStruct(pointer, rows, cols, trans)
+        self._mat = MatrixStruct(pointer, rows, cols, trans)
+        self._pointer = ct.pointer(self._mat)
         self.numpy_array = None
 
     @classmethod
@@ -87,15 +100,30 @@ class CUDAMatrix:
         matrix._adopt(buffer, offset, rows, cols, trans)
         return matrix
 
+    @property
+    def mat(self) -> MatrixStruct:
+        """What the library gets to see; without memory once that has been freed, be it
+        by another view."""
+        if self.buffer.pointer is None:
+            self._mat.data = None
+        return self._mat
+
+    @property
+    def _as_parameter_(self):
+        # what ctypes passes where a function of the library is given a matrix
+        if self.buffer.pointer is None:
+            self._mat.data = None
+        return self._pointer
+
     # ------------------------------------------------------------------- shape
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.mat.rows, self.mat.cols
+        return self._mat.rows, self._mat.cols
 
     @property
     def size(self) -> int:
-        return self.mat.rows * self.mat.cols
+        return self._mat.rows * self._mat.cols
 
     @property
     def T(self) -> "CUDAMatrix":
@@ -106,11 +134,7 @@ class CUDAMatrix:
     def slice(self, first_col: int, last_col: int) -> "CUDAMatrix":
         """Columns first_col to last_col - 1, as a view."""
         rows, cols = self.shape
-        if not 0 <= first_col <= last_col <= cols:
-            raise CUDAMatException(
-                f"columns {first_col} to {last_col} are not within a matrix of shape "
-                f"{self.shape}"
-            )
+        first_col, last_col = self._range("columns", first_col, last_col, cols)
         if self.mat.trans:
             raise CUDAMatException(
                 "columns of a transposed view are no view; copy first"
@@ -154,7 +178,7 @@ class CUDAMatrix:
         An array that is in Fortran order and of the library's real type is copied as it
         is; the board may still be reading it on return (wait with `cuda_sync_threads`).
         """
-        host = np.asarray(array)
+        host = _host_array(array)
         if host.shape != self.shape:
             raise CUDAMatException(
                 f"an array of shape {host.shape} was given for a matrix of shape "
@@ -167,22 +191,22 @@ class CUDAMatrix:
     def _host_must_exist(self) -> None:
         if self.numpy_array is None:
             raise CUDAMatException(
-                "this matrix has no values on the host; copy_to_host() brings them there"
+                "this matrix has no values on the host; copy_to_host() brings them"
             )
 
     def free_device_memory(self) -> None:
-        """Frees the memory now; it must not be used again, nor any view of it."""
+        """Frees the memory now; using the matrix, or any view of it, again raises
+        CUDAMatException."""
         self.buffer.free()
-        self.mat.data = None
 
     # ------------------------------------------------------------------- values
 
     def assign(self, val) -> "CUDAMatrix":
         """Takes the values of a matrix of the same shape, or of a number."""
         if isinstance(val, CUDAMatrix):
-            lib.cm_copy(val.mat, self.mat)
+            lib.cm_copy(val, self)
         else:
-            lib.cm_fill(self.mat, val)
+            lib.cm_fill(self, val)
         return self
 
     def copy(self) -> "CUDAMatrix":
@@ -191,38 +215,57 @@ class CUDAMatrix:
 
     def get_row_slice(self, start: int, end: int, target=None) -> "CUDAMatrix":
         """A copy of rows start to end - 1."""
+        start, end = self._range("rows", start, end, self.shape[0])
         target = empty((end - start, self.shape[1])) if target is None else target
-        _need(target.shape[0] == end - start, "the target's rows are not the slice's")
-        lib.cm_get_row_slice(self.mat, start, target.mat)
+        _need_rows(target, "the target", end - start)
+        lib.cm_get_row_slice(self, start, target)
         return target
 
     def set_row_slice(self, start: int, end: int, mat: "CUDAMatrix") -> "CUDAMatrix":
         """Rows start to end - 1 take the values of `mat`."""
-        _need(mat.shape[0] == end - start, "the matrix's rows are not the slice's")
-        lib.cm_set_row_slice(self.mat, start, mat.mat)
+        start, end = self._range("rows", start, end, self.shape[0])
+        _need_rows(mat, "the matrix", end - start)
+        lib.cm_set_row_slice(self, start, mat)
         return self
+
+    def _range(self, what: str, first, last, extent: int) -> tuple[int, int]:
+        try:
+            first, last = operator.index(first), operator.index(last)
+        except TypeError:
+            raise CUDAMatException(
+                f"{what} {first!r} to {last!r}: a range is given by two whole numbers"
+            ) from None
+        if not 0 <= first <= last <= extent:
+            raise CUDAMatException(
+                f"{what} {first} to {last} are not within a matrix of shape "
+                f"{self.shape}"
+            )
+        return first, last
 
     # ------------------------------------------------------------------- random
 
     @staticmethod
     def init_random(seed: int = 0) -> None:
         """Starts the random numbers of all matrices anew from `seed`."""
-        random_state.__init__(seed)
+        try:
+            random_state.__init__(seed)
+        except (TypeError, ValueError):
+            raise CUDAMatException(f"a seed is a whole number, not {seed!r}") from None
 
     def fill_with_rand(self) -> "CUDAMatrix":
         """Uniform random numbers, above 0 and below 1."""
-        lib.cm_fill_uniform(self.mat, random_state.seed, random_state.take(self.size))
+        lib.cm_fill_uniform(self, random_state.seed, random_state.take(self.size))
         return self
 
     def fill_with_randn(self) -> "CUDAMatrix":
         """Normal random numbers of mean 0 and variance 1."""
-        lib.cm_fill_normal(self.mat, random_state.seed, random_state.take(self.size))
+        lib.cm_fill_normal(self, random_state.seed, random_state.take(self.size))
         return self
 
     def fill_with_dropout_mask(self, dropprob: float) -> "CUDAMatrix":
         """0 with probability `dropprob`, else 1 / (1 - dropprob)."""
         offset = random_state.take(self.size)
-        lib.cm_dropout_mask(self.mat, dropprob, random_state.seed, offset)
+        lib.cm_dropout_mask(self, dropprob, random_state.seed, offset)
         return self
 
     # ------------------------------------------------------------------- arithmetic
@@ -230,9 +273,9 @@ class CUDAMatrix:
     def _binary(self, name: str, val, target) -> "CUDAMatrix":
         target = self if target is None else target
         if isinstance(val, CUDAMatrix):
-            getattr(lib, f"cm_{name}")(self.mat, val.mat, target.mat)
+            getattr(lib, f"cm_{name}")(self, val, target)
         else:
-            getattr(lib, f"cm_{name}_scalar")(self.mat, val, target.mat)
+            getattr(lib, f"cm_{name}_scalar")(self, val, target)
         return target
 
     def add(self, val, target=None) -> "CUDAMatrix":
@@ -273,12 +316,12 @@ class CUDAMatrix:
 
     def add_mult(self, mat2: "CUDAMatrix", alpha: float = 1.0) -> "CUDAMatrix":
         """self += alpha mat2."""
-        lib.cm_add_mult(self.mat, mat2.mat, alpha, self.mat)
+        lib.cm_add_mult(self, mat2, alpha, self)
         return self
 
     def _vector(self, name: str, vec: "CUDAMatrix", target) -> "CUDAMatrix":
         target = self if target is None else target
-        getattr(lib, f"cm_{name}")(self.mat, vec.mat, target.mat)
+        getattr(lib, f"cm_{name}")(self, vec, target)
         return target
 
     def add_col_vec(self, vec, target=None) -> "CUDAMatrix":
@@ -308,20 +351,21 @@ class CUDAMatrix:
     def apply_relu_squash(self, lambdaa: float = 2.0, target=None) -> "CUDAMatrix":
         """2 / (1 + exp(-lambdaa x)) - 1: from [0, inf) to [0, 1)."""
         target = self if target is None else target
-        lib.cm_relu_squash(self.mat, lambdaa, target.mat)
+        lib.cm_relu_squash(self, lambdaa, target)
         return target
 
     # ------------------------------------------------------------------- products, sums
 
     def dot(self, mat2: "CUDAMatrix", target=None) -> "CUDAMatrix":
         """The matrix product self mat2, in a new matrix unless a target is given."""
-        target = empty((self.shape[0], mat2.shape[1])) if target is None else target
-        lib.cm_dot(self.mat, mat2.mat, target.mat, 0.0, 1.0)
+        if target is None:
+            target = empty((self.shape[0], need_matrix(mat2, "mat2").shape[1]))
+        lib.cm_dot(self, mat2, target, 0.0, 1.0)
         return target
 
     def add_dot(self, m1, m2, mult: float = 1.0, beta: float = 1.0) -> "CUDAMatrix":
         """self = beta self + mult m1 m2."""
-        lib.cm_dot(m1.mat, m2.mat, self.mat, beta, mult)
+        lib.cm_dot(m1, m2, self, beta, mult)
         return self
 
     def sum(self, axis: int, target=None, mult: float = 1.0) -> "CUDAMatrix":
@@ -330,12 +374,12 @@ class CUDAMatrix:
         rows, cols = self.shape
         if target is None:
             target = empty((1, cols) if axis == 0 else (rows, 1))
-        lib.cm_sum_axis(self.mat, target.mat, axis, mult, 0.0)
+        lib.cm_sum_axis(self, target, axis, mult, 0.0)
         return target
 
     def add_sums(self, mat, axis: int, mult: float = 1.0, beta: float = 1.0):
         """self = beta self + mult sum(mat, axis)."""
-        lib.cm_sum_axis(mat.mat, self.mat, axis, mult, beta)
+        lib.cm_sum_axis(mat, self, axis, mult, beta)
         return self
 
     def total(self) -> float:
@@ -350,22 +394,36 @@ class CUDAMatrix:
 # ----------------------------------------------------------------------- helpers
 
 
-def _need(condition: bool, message: str) -> None:
-    if not condition:
-        raise CUDAMatException(message)
+def need_matrix(value, role: str) -> CUDAMatrix:
+    """`value`, which must be a CUDAMatrix; `role` names it in the message."""
+    if isinstance(value, CUDAMatrix):
+        return value
+    found = "None" if value is None else f"a {type(value).__name__}"
+    raise CUDAMatException(f"{role} must be a CUDAMatrix, but it is {found}")
+
+
+def _need_rows(matrix, role: str, rows: int) -> None:
+    found = need_matrix(matrix, role).shape[0]
+    if found != rows:
+        raise CUDAMatException(f"{role} has {found} rows, but the range has {rows}")
 
 
 def _scalar(function, *matrices: CUDAMatrix) -> float:
     result = ct.c_double()
-    function(*(matrix.mat for matrix in matrices), ct.byref(result))
+    function(*(matrix for matrix in matrices), ct.byref(result))
     return result.value
 
 
 def empty(shape: tuple[int, int]) -> CUDAMatrix:
     """A matrix of the shape with undefined values."""
     load()
-    rows, cols = (int(extent) for extent in shape)
-    if rows < 0 or cols < 0:
+    try:
+        rows, cols = (operator.index(extent) for extent in shape)
+    except (TypeError, ValueError):
+        raise CUDAMatException(
+            f"a shape is two whole numbers, rows and columns, but it is {shape!r}"
+        ) from None
+    if rows < 0 or cols < 0 or max(rows, cols, rows * cols) >= 2**59:
         raise CUDAMatException(f"a matrix cannot have the shape {(rows, cols)}")
     return CUDAMatrix._view(Buffer(rows * cols * lib.dtype.itemsize), 0, rows, cols)
 

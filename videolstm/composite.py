@@ -10,7 +10,6 @@ import numpy as np
 
 import cudamat as cm
 
-from .config_check import check_composite
 from .lstm import LSTM, LSTMStack, State
 from .param import Param
 from .sequence import Sequence
@@ -23,8 +22,8 @@ class Decoder:
     """An LSTM stack that starts from the encoder's last state and emits frames.
 
     Without `copy_state` the state goes through one step without input first. At step 0
-    there is no input; a `conditional` decoder gets the true frame before at later steps.
-    """
+    there is no input; a `conditional` decoder gets the true frame before at later
+    steps."""
 
     def __init__(
         self,
@@ -64,13 +63,14 @@ class Decoder:
             cm.learn.output(z, self.bias, self.kind, self.frames[t])
 
     def loss(self, targets, totals: cm.learn.Totals, index: int, derive: bool) -> None:
-        """Adds the loss against `targets` to a total; with `derive`, prepares `bprop`."""
+        """Adds the loss against `targets` to a total; with `derive`, prepares
+        `bprop`."""
         z = self.stack.outputs.all
         cm.learn.output_loss(z, self.bias, targets, self.kind, totals, index, derive)
 
     def predictions(self) -> np.ndarray:
-        """The frames (steps, batch, dims) of the last forward pass; not after a loss with
-        `derive`."""
+        """The frames (steps, batch, dims) of the last forward pass; not after a loss
+        with `derive`."""
         self.frames.resize(self.stack.outputs.batch)
         cm.learn.output(self.stack.outputs.all, self.bias, self.kind, self.frames.all)
         return self.frames.asarray()
@@ -80,8 +80,8 @@ class LSTMCombo:
     """The composite model: autoencoder, future predictor or both.
 
     The encoder reads the first frames, `decoder` reconstructs them in reverse order,
-    `future` predicts those that follow. Their gradients with respect to the encoder's last
-    state are added. Where the 2016 release computes something else and
+    `future` predicts those that follow. Their gradients with respect to the encoder's
+    last state are added. Where the 2016 release computes something else and
     `reproduce_2016_release` is set, it is done as there: the derivative with respect to
     the cell is that of the decoder that is back-propagated last, the learning rate does
     not decay, and use_relu is derived as o relu(c).
@@ -92,43 +92,46 @@ class LSTMCombo:
     free-running in testing.
 
     Args:
-        config: the model description, read from `path`.
+        config: the model description, checked by `check_composite`.
+        path: the file it was read from.
+        num_frames: frames of a video; the encoder reads dec_seq_length of them, or,
+            without a decoder, what the future leaves.
 
     Attributes:
         encoder: LSTMStack; decoder, future: Decoder or None.
         enc_seq_length, dec_seq_length, future_seq_length: frames.
-        losses: running sums of the two losses, on the board.
-        warnings: sentences about what in the description is odd but allowed.
+        train_losses, valid_losses: running sums of the two losses, on the board.
     """
 
-    def __init__(self, config: config_pb2.Model, path: str | Path = "") -> None:
-        self.warnings = check_composite(config, path)
+    def __init__(
+        self, config: config_pb2.Model, path: str | Path, num_frames: int
+    ) -> None:
         self.config = config
         self.path = path
         self.reproduce_2016 = config.reproduce_2016_release
         self.dec_seq_length = config.dec_seq_length
         self.future_seq_length = config.future_seq_length
+        self.enc_seq_length = self.dec_seq_length or num_frames - self.future_seq_length
         self.kind = self._output_kind()
-        self.enc_seq_length = 0
-        self.num_frames = 0
-        self.frames: Sequence | None = None
-        self.losses = cm.learn.Totals(2)
-        self.frame_dims = config.lstm[0].input_dims
+        self._build()
+        self.frames = Sequence(config.lstm[0].input_dims, num_frames)
+        self.reversed = Sequence(config.lstm[0].input_dims, self.dec_seq_length)
+        self.train_losses = cm.learn.Totals(2)
+        self.valid_losses = cm.learn.Totals(2)
+
+    @property
+    def binary(self) -> bool:
+        """Whether outputs are probabilities and losses cross-entropies in nats."""
+        return self.kind == cm.learn.BINARY
 
     def _output_kind(self) -> int:
         if self.config.binary_data or self.config.squash_relu:
             return cm.learn.BINARY
         return cm.learn.RECTIFIED if self.config.relu_data else cm.learn.REAL
 
-    def build(self, num_frames: int) -> None:
-        """Makes layers and weights for sequences of `num_frames` frames.
-
-        The encoder reads dec_seq_length frames, or, without a decoder, what the future
-        leaves of them.
-        """
+    def _build(self) -> None:
+        """Makes the layers, their weights in the order encoder, decoder, future."""
         config = self.config
-        self.num_frames = num_frames
-        self.enc_seq_length = self.dec_seq_length or num_frames - self.future_seq_length
         self.encoder = self._stack(config.lstm, self.enc_seq_length)
         self.decoder = self.future = None
         if self.dec_seq_length > 0:
@@ -145,8 +148,6 @@ class LSTMCombo:
                 config.future_copy_init_state,
                 self.kind,
             )
-        self.frames = Sequence(self.frame_dims, num_frames)
-        self.reversed = Sequence(self.frame_dims, self.dec_seq_length)
 
     def _stack(self, configs, steps: int) -> LSTMStack:
         return LSTMStack(configs, steps, self.path, self.reproduce_2016)
@@ -165,8 +166,9 @@ class LSTMCombo:
         return [param for layer in self.layers for param in layer.params.values()]
 
     def set_masks(self, masks: dict[str, dict[str, np.ndarray]] | None) -> None:
-        """Gives dropout its masks instead of drawing them: for each layer name, ``input``
-        and ``output``, (steps, batch, dim) with 1 for what is kept. None: draw again."""
+        """Gives dropout its masks instead of drawing them: for each layer name,
+        ``input`` and ``output``, (steps, batch, dim) with 1 for what is kept. None:
+        draw again."""
         for layer in self.layers:
             given = (masks or {}).get(layer.name, {})
             if layer.input_dropout is not None:
@@ -201,9 +203,8 @@ class LSTMCombo:
     def fprop(self, train: bool = False) -> None:
         """Encodes and decodes the loaded batch.
 
-        With `train`, dropout acts and a conditional future predictor sees the true frames;
-        without, it sees its own.
-        """
+        With `train`, dropout acts and a conditional future predictor sees the true
+        frames; without, it sees its own."""
         batch = self.frames.batch
         self.encoder.begin(batch, train=train)
         self.encoder.fprop(self.frames.span(0, self.enc_seq_length))
@@ -214,18 +215,19 @@ class LSTMCombo:
             else:
                 decoder.fprop(states, targets, batch, train)
 
-    def add_losses(self, derive: bool = False) -> None:
-        """Adds the losses of the last `fprop` to `losses`: [0] reconstruction, [1] future.
-        With `derive`, prepares `bprop`."""
+    def add_losses(self, totals: cm.learn.Totals, derive: bool = False) -> None:
+        """Adds the losses of the last `fprop` to totals: [0] reconstruction, [1]
+        future. With `derive`, prepares `bprop`."""
         for decoder, targets in zip(self.decoders, self._targets(), strict=True):
             index = 0 if decoder is self.decoder else 1
-            decoder.loss(targets, self.losses, index, derive)
+            decoder.loss(targets, totals, index, derive)
 
-    def read_losses(self) -> tuple[float, float]:
-        """The running sums of the losses, which start again at 0. Waits for the board."""
-        dec, fut = self.losses.read()
-        self.losses.clear()
-        return float(dec), float(fut)
+    def evaluate(self, frames: np.ndarray) -> None:
+        """Adds the losses of a batch (num_frames, batch, dims), as in testing, to
+        `valid_losses`."""
+        self.load(frames)
+        self.fprop(train=False)
+        self.add_losses(self.valid_losses)
 
     # ------------------------------------------------------------------- backward
 
@@ -258,10 +260,10 @@ class LSTMCombo:
             param.update()
 
     def train_step(self, frames: np.ndarray) -> None:
-        """One update on a batch (num_frames, batch, dims); adds its losses, as they were
-        before the update, to `losses`. Does not wait for the board."""
+        """One update on a batch (num_frames, batch, dims); adds its losses, as they
+        were before the update, to `train_losses`. Does not wait for the board."""
         self.load(frames)
         self.fprop(train=True)
-        self.add_losses(derive=True)
+        self.add_losses(self.train_losses, derive=True)
         self.bprop()
         self.update()

@@ -78,14 +78,14 @@ def locate(name: str, named_in: str | Path, field: str) -> Path:
     """Where the file is that `field` of the file `named_in` calls `name`.
 
     It is taken from the current folder, else from the folder of the file that names it;
-    an absolute name is taken as it is.
+    an absolute name is taken as it is. In a list of files `field` is "line N".
 
     Raises UserError, naming the field and both places, where neither is a file.
     """
+    is_line = field.startswith("line ")
+    where = f"{named_in}, {field}" if is_line else f"{named_in}: the field {field}"
     if not name or "\0" in name:
-        raise UserError(
-            f"{named_in}: the field {field} is {name!r}, and it should name a file"
-        )
+        raise UserError(f"{where} is {name!r}, and it should name a file")
     # dict.fromkeys: when the two places are the same, it is tried and named once.
     places = list(dict.fromkeys([Path(name), Path(named_in).parent / name]))
     for place in places:
@@ -94,13 +94,11 @@ def locate(name: str, named_in: str | Path, field: str) -> Path:
     folders = [place for place in places if _kind(place) == "folder"]
     if folders:
         raise UserError(
-            f"{named_in}: the field {field} names {folders[0]}, which is a folder, and "
-            "it should name a file"
+            f"{where} names {folders[0]}, which is a folder, and it should name a file"
         )
     tried = " and ".join(str(place) for place in places)
     raise UserError(
-        f"{named_in}: the field {field} names {name!r}, and there is no such file "
-        f"(tried {tried})"
+        f"{where} names {name!r}, and there is no such file (tried {tried})"
     )
 
 
@@ -141,11 +139,11 @@ def _read(message: Message, path: Path) -> Message:
     try:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
-        raise UserError(_parse_error(error, path, message)) from None
+        raise UserError(_parse_error(error, path, text, message)) from None
 
 
-def _parse_error(error: Exception, path: Path, message: Message) -> str:
-    """One sentence for what the text parser found, with line and column."""
+def _parse_error(error: Exception, path: Path, source: str, message: Message) -> str:
+    """One sentence for what the parser found in `source`, with line and column."""
     text = " ".join(str(error).split())
     place = re.match(r"(\d+):(\d+)\s*:\s*(.*)", text)
     if not place:
@@ -160,6 +158,9 @@ def _parse_error(error: Exception, path: Path, message: Message) -> str:
     if enum := re.search(r'type "config\.(\w+)\.(\w+)" has no.* (\S+)$', found):
         values = types[enum[1]].enum_types_by_name[enum[2]].values_by_name
         return f"{where}: there is no {enum[2]} {enum[3]}; it is {_either(values)}"
+    before = source.splitlines()[int(line) - 1 : int(line)]
+    if before and (field := re.search(r"(\w+)\s*:\s*$", before[0][: int(column) - 1])):
+        found = f"the field {field[1]}: {found}"
     return f"{where}: {found}"
 
 

@@ -8,6 +8,7 @@ UserError with the file and the field; what is odd but possible is returned as w
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,8 +108,7 @@ def check_stack(layers: Iterable[config_pb2.LSTM], path: str | Path) -> None:
 
     Raises UserError also for an output below the top, which nothing would read.
     """
-    layers = list(layers)
-    for below, layer in zip(layers, layers[1:]):
+    for below, layer in itertools.pairwise(layers):
         if not layer.has_input:
             right = f"true, because the layer reads {below.name} below it"
             raise wrong(path, f"{layer.name}.has_input", "false", right)

@@ -60,19 +60,21 @@ class Dropout:
         return values.mult(self.mask.span(first, last), self.dropped.span(first, last))
 
     def derive(self, deriv: cm.CUDAMatrix, first: int, last: int) -> None:
-        """Turns the derivative of what `apply` returned into that of what it was given."""
+        """Turns the derivative of what `apply` returned into that of what it was
+        given."""
         deriv.mult(self.mask.span(first, last))
 
 
 class LSTM:
     """A layer of n units over a number of steps.
 
-    A sequence is run by `begin`, then `feed` for the steps that have an input, then `step`
-    for each time in order. Backwards it is `hidden_deriv` filled by the caller for all
-    steps, then `bprop`.
+    A sequence is run by `begin`, then `feed` for the steps that have an input, then
+    `step` for each time in order. Backwards it is `hidden_deriv` filled by the caller
+    for all steps, then `bprop`.
 
     Memory, with B cases (slot 0 of hidden and cell is the state before step 0):
-        gates (4n, steps B): gates i f a o; after `bprop` the derivatives of their inputs
+        gates (4n, steps B): gates i f a o; after `bprop` the derivatives before the
+            non-linearities
         hidden, cell (n, (steps + 1) B); hidden_deriv (n, steps B); cell_deriv (n, B)
     """
 
@@ -127,7 +129,8 @@ class LSTM:
     def begin(
         self, batch: int, state: State | None, copy_state: bool, train: bool
     ) -> None:
-        """Starts a sequence of `batch` cases from a state, or from zeros where it is None.
+        """Starts a sequence of `batch` cases from a state, or from zeros where it is
+        None.
 
         With `copy_state` the state is that of step 0, which then is not computed.
         """
@@ -150,8 +153,8 @@ class LSTM:
                     dropout.draw(batch)
 
     def feed(self, inputs: cm.CUDAMatrix, first: int, last: int) -> None:
-        """Gives steps first to last - 1 their inputs (input_dims, (last - first) batch),
-        in one product."""
+        """Gives steps first to last - 1 their inputs (input_dims, (last - first)
+        batch), in one product."""
         if self.train and self.input_dropout is not None:
             inputs = self.input_dropout.apply(inputs, first, last)
         cm.dot(self.w_input, inputs, self.gates.span(first, last))
@@ -176,8 +179,8 @@ class LSTM:
         )
 
     def output(self, target: cm.CUDAMatrix, first: int, last: int) -> None:
-        """target (output_dims, (last - first) batch) = w_output h of those steps, without
-        the bias."""
+        """target (output_dims, (last - first) batch) = w_output h of those steps,
+        without the bias."""
         cm.dot(self.w_output, self._seen_by_output(first, last), target)
 
     def _seen_by_output(self, first: int, last: int) -> cm.CUDAMatrix:
@@ -199,8 +202,8 @@ class LSTM:
         self.cell_deriv[0].assign(0.0)
 
     def output_bprop(self, deriv: cm.CUDAMatrix) -> None:
-        """From the derivative (output_dims, steps batch) of the outputs to `hidden_deriv`
-        and the gradients of the output's weights."""
+        """From the derivative (output_dims, steps batch) of the outputs to
+        `hidden_deriv` and the gradients of the output's weights."""
         params = self.params
         hidden = self.hidden.span(1, self.steps + 1)
         if self.train and self.output_dropout is not None:
@@ -214,9 +217,8 @@ class LSTM:
     def bprop(self) -> State | None:
         """Back through all steps; leaves the weights' gradients in `params`.
 
-        Returns the derivative with respect to the state that `begin` was given, as views
-        that last until the next batch; None if there was none.
-        """
+        Returns the derivative with respect to the state that `begin` was given, as
+        views that last until the next batch; None if there was none."""
         for t in reversed(range(self.first, self.steps)):
             if t + 1 < self.steps:
                 self._recurrent_deriv(t + 1, self.hidden_deriv[t], beta=1.0)
@@ -281,8 +283,8 @@ class LSTM:
                 params["w_input"].dw.assign(0.0)
 
     def input_bprop(self, target: Sequence) -> None:
-        """target (input_dims, steps batch) = derivative with respect to the inputs; zero
-        for steps that had none."""
+        """target (input_dims, steps batch) = derivative with respect to the inputs;
+        zero for steps that had none."""
         if self.fed > 0:
             target.span(0, self.fed).assign(0.0)
         if self.fed < self.steps:
@@ -293,8 +295,8 @@ class LSTM:
 
 
 class LSTMStack:
-    """Layers above each other: each feeds its hidden state to the next, and the last one
-    may have an output."""
+    """Layers above each other: each feeds its hidden state to the next, and the last
+    one may have an output."""
 
     def __init__(
         self,
@@ -326,9 +328,9 @@ class LSTMStack:
             self.outputs.resize(batch)
 
     def fprop(self, inputs: cm.CUDAMatrix | None, first: int = 0) -> None:
-        """Runs all steps; `inputs` (input_dims, (steps - first) batch) are those of step
-        `first` and later, None if there are none. Fills `outputs` (output_dims, steps
-        batch) without bias and non-linearity."""
+        """Runs all steps; `inputs` (input_dims, (steps - first) batch) are those of
+        step `first` and later, None if there are none. Fills `outputs` (output_dims,
+        steps batch) without bias and non-linearity."""
         for k, layer in enumerate(self.layers):
             if k > 0:
                 start = layer.first
@@ -343,8 +345,8 @@ class LSTMStack:
             self.top.output(self.outputs.all, 0, self.steps)
 
     def fprop_step(self, t: int, inputs: cm.CUDAMatrix | None) -> cm.CUDAMatrix:
-        """Runs step t alone, with an input (input_dims, batch) or none; returns its output
-        as `fprop` does."""
+        """Runs step t alone, with an input (input_dims, batch) or none; returns its
+        output as `fprop` does."""
         for k, layer in enumerate(self.layers):
             if t >= layer.first:
                 if k > 0:
@@ -359,9 +361,9 @@ class LSTMStack:
         return [layer.state() for layer in self.layers]
 
     def bprop(self, state_derivs: list[State] | None = None) -> list[State | None]:
-        """Back from the derivative of the loss in `outputs`, where there is an output, and
-        from `state_derivs` with respect to the last states, where given. Returns the
-        derivatives with respect to the states that `begin` was given."""
+        """Back from the derivative of the loss in `outputs`, where there is an output,
+        and from `state_derivs` with respect to the last states, where given. Returns
+        the derivatives with respect to the states that `begin` was given."""
         for layer in self.layers:
             layer.begin_bprop()
         if self.top.config.has_output:

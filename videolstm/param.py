@@ -20,15 +20,17 @@ if TYPE_CHECKING:
 class Param:
     """One weight of the model.
 
-    Update (the paper, section 3.1, and the 2015 and 2016 releases), t updates done before:
+    Update (the paper, section 3.1, and the 2015 and 2016 releases), t updates done
+    before:
 
         epsilon_t = epsilon * eps_decay_factor ** (t // eps_decay_after)
         history = momentum * history - epsilon_t * (dw + l2_decay * w)
         history clipped to +-gradient_clip, element by element
         w += history
 
-    With rms_prop, dw + l2_decay w is first divided by the running root of its mean square.
-    The 2016 release computes the decay of epsilon and does not use it: `decays` False.
+    With rms_prop, dw + l2_decay w is first divided by the running root of its mean
+    square. The 2016 release computes the decay of epsilon and does not use it: `decays`
+    False.
 
     Attributes:
         name: ``<layer>:<weight>``, as in checkpoints.
@@ -76,8 +78,8 @@ class Param:
         rows, cols = self.shape
         if rows != 1 or cols % 4 or not self.name.endswith(":b"):
             raise UserError(
-                f"{self.path}: {self.name} has init_type LSTM_BIAS, which only the bias b "
-                "of an LSTM can have"
+                f"{self.path}: {self.name} has init_type LSTM_BIAS, which only the "
+                "bias b of an LSTM can have"
             )
         config = self.config
         gates = [
@@ -92,16 +94,19 @@ class Param:
         field = f"file_name of {self.name}"
         if not self.config.file_name:
             raise UserError(
-                f"{self.path}: {self.name} has init_type PRETRAINED, but no file_name says "
-                "where the values are"
+                f"{self.path}: {self.name} has init_type PRETRAINED, but no file_name "
+                "says where the values are"
             )
         file_name = locate(self.config.file_name, self.path, field)
+        # The run's own description stands in another folder: name the file from here.
+        self.config.file_name = str(file_name)
         try:
             with h5py.File(file_name, "r") as file:
                 return self._read(file, self.config.dataset_name, file_name)
-        except OSError as error:
+        except (OSError, RuntimeError) as error:  # what h5py raises
+            found = " ".join(str(error).split())
             raise UserError(
-                f"{file_name}: it is no readable .h5 file: {error}"
+                f"{file_name}: it is no readable .h5 file: {found}"
             ) from None
 
     # ------------------------------------------------------------------- learning
@@ -143,8 +148,8 @@ class Param:
         file.attrs[f"{self.name}_t"] = self.t
 
     def load(self, file: h5py.File) -> None:
-        """Reads what `save` or the release wrote. A history that is missing starts at 0,
-        a missing root mean square at 1, a missing t at 0."""
+        """Reads what `save` or the release wrote. A history that is missing starts at
+        0, a missing root mean square at 1, a missing t at 0."""
         path = Path(file.filename)
         self.w.overwrite(self._read(file, self.name, path))
         self.history.assign(0.0)

@@ -24,8 +24,9 @@ class Sequence:
         if batch == self.batch:
             return
         if batch > self._room:
-            self._memory = None  # give the old memory back before asking for more
-            self._views.clear()
+            # give the old memory back before asking for more, which may fail
+            self._memory, self._room, self.batch = None, 0, -1
+            self._views = {}
             self._memory = cm.empty((self.rows, self.steps * batch))
             self._room = batch
         self.batch = batch
@@ -47,10 +48,13 @@ class Sequence:
         return self.span(0, self.steps)
 
     def load(self, frames) -> None:
-        """Takes the values of a host array (steps, batch, rows), C order."""
+        """Takes the values of a host array (steps, batch, rows), C order.
+
+        Raises CUDAMatException for another number of steps or rows.
+        """
         steps, batch, rows = frames.shape
         self.resize(batch)
-        self.span(0, steps).overwrite(frames.reshape(steps * batch, rows).T)
+        self.all.overwrite(frames.reshape(steps * batch, rows).T)
 
     def asarray(self):
         """The values as a host array (steps, batch, rows)."""

@@ -10,7 +10,8 @@
 namespace cm {
 namespace blas {
 
-// Opens the library at `path`, or the usual ones where it is null or empty.
+// Opens the library at `path`, or the first of the usual ones where that is null or empty.
+// Does nothing where one is open.
 void open(const char* path);
 
 // What was opened, for start-up lines: name, version, kernels.

@@ -25,7 +25,8 @@ struct Library {
   std::string path;
   Gemm gemm = nullptr;
   SetThreads set_threads = nullptr;
-  GetText config = nullptr;
+  GetText config = nullptr;  // OpenBLAS's own account of itself
+  GetText core = nullptr;    // and the processor that its kernels are for
 };
 
 Library library;
@@ -54,6 +55,7 @@ bool try_open(const std::string& path, std::string* tried) {
   library.set_threads =
       reinterpret_cast<SetThreads>(find(handle, "openblas_set_num_threads"));
   library.config = reinterpret_cast<GetText>(find(handle, "openblas_get_config"));
+  library.core = reinterpret_cast<GetText>(find(handle, "openblas_get_corename"));
   library.handle = handle;
   library.path = path;
   if (library.set_threads) library.set_threads(threads());
@@ -73,7 +75,10 @@ int narrow(index_t n) {
 void open(const char* path) {
   if (library.handle) return;
   std::string tried;
-  if (path && *path && try_open(path, &tried)) return;
+  if (path && *path) {
+    if (try_open(path, &tried)) return;
+    throw Error(kBlas, "this BLAS cannot be used:" + tried);
+  }
   for (const char* usual : {"libopenblas.so.0", "libopenblas.so", "libcblas.so.3",
                             "libblas.so.3", "libopenblas.dylib"}) {
     if (try_open(usual, &tried)) return;
@@ -84,7 +89,11 @@ void open(const char* path) {
 
 std::string describe() {
   open(nullptr);
-  return library.config ? library.config() : library.path;
+  if (!library.config) return library.path;
+  const std::string config = library.config();  // "OpenBLAS 0.3.34 DYNAMIC_ARCH ..."
+  const size_t version_end = config.find(' ', config.find(' ') + 1);
+  const std::string kernels = library.core ? library.core() : "unknown";
+  return config.substr(0, version_end) + " with " + kernels + " kernels";
 }
 
 void set_threads(int count) {

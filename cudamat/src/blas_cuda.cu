@@ -100,7 +100,10 @@ int narrow(index_t n) {
 void open(const char* path) {
   if (library.shared) return;
   std::string tried;
-  if (path && *path && try_open(path, &tried)) return;
+  if (path && *path) {
+    if (try_open(path, &tried)) return;
+    throw Error(kBlas, "this BLAS cannot be used:" + tried);
+  }
   for (const char* usual : {"libcublas.so.13", "libcublas.so.12", "libcublas.so.11",
                             "libcublas.so"}) {
     if (try_open(usual, &tried)) return;

@@ -24,6 +24,13 @@ static void* allocate(size_t bytes) {
   return data;
 }
 
+static void check_memory(const void* device, size_t bytes) {
+  if (bytes > 0 && !device) {
+    throw Error(kArgument, text("the matrix has no memory for %zu bytes (was it freed?)",
+                                bytes));
+  }
+}
+
 static void release(void* data, size_t bytes) {
   if (!data) return;
   raw_release(data);
@@ -76,7 +83,10 @@ CM_EXPORT cm_threads(int* count) {
 
 CM_EXPORT cm_set_threads(int count) {
   return guard("set_threads", [&] {
-    if (count < 1) throw Error(kArgument, text("%d threads; at least 1 is needed", count));
+    // OpenMP ends the program where it cannot start as many as it was asked for.
+    if (count < 1 || count > 1024) {
+      throw Error(kArgument, text("%d threads; there may be 1 to 1024", count));
+    }
     set_threads(count);
     blas::set_threads(count);
   });
@@ -98,13 +108,15 @@ CM_EXPORT cm_bytes_in_use(long long* out) {
 }
 
 CM_EXPORT cm_copy_in(void* device, const void* host, size_t bytes) {
-  return guard("copy_in", [&] {
+  return guard("copying to the board", [&] {
+    check_memory(device, bytes);
     if (bytes) copy_in(device, host, bytes);
   });
 }
 
 CM_EXPORT cm_copy_out(void* host, const void* device, size_t bytes) {
-  return guard("copy_out", [&] {
+  return guard("copying from the board", [&] {
+    check_memory(device, bytes);
     if (bytes) copy_out(host, device, bytes);
   });
 }

@@ -32,8 +32,8 @@ CM_UNARY(exp, exponential(x))
 CM_UNARY(log, ::log(x))
 CM_UNARY(log_1_plus_exp, softplus(x))
 CM_UNARY(sqrt, ::sqrt(x))
-CM_UNARY(abs, x < 0 ? -x : x)
-CM_UNARY(sign, real(x > 0) - real(x < 0))
+CM_UNARY(abs, ::fabs(x))
+CM_UNARY(sign, x == x ? real(x > 0) - real(x < 0) : x)  // NaN stays NaN
 CM_UNARY(reciprocal, real(1) / x)
 
 // ------------------------------------------------------------------ ops of two arguments

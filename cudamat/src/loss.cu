@@ -100,6 +100,7 @@ CM_EXPORT cm_output(const cm_matrix* z, const cm_matrix* b, int kind, cm_matrix*
     check_shape(target, "target", z->rows, z->cols);
     check_plain(target, "target");
     check_overlap(target, z, "the linear output");
+    check_disjoint(target, b, "the bias");
     with_kind(kind, [&](auto k) {
       for_grid(z->rows, z->cols,
                Output<decltype(k)>{k, z->data, b->data, z->rows, target->data});
@@ -116,6 +117,7 @@ CM_EXPORT cm_output_loss(cm_matrix* z, const cm_matrix* b, const cm_matrix* v, i
     check_shape(v, "the data", z->rows, z->cols);
     check_plain(v, "the data");
     check_disjoint(z, v, "the data");
+    check_disjoint(z, b, "the bias");
     if (!total) throw Error(kArgument, "there is no place for the total");
     with_kind(kind, [&](auto k) {
       typedef decltype(k) Kind;

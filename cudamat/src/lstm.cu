@@ -135,49 +135,64 @@ index_t check_step(const Matrix* gates, const Matrix* cell_before, const Matrix*
   return n;
 }
 
+Error unknown(int activation) {
+  return Error(kArgument, text("%d is no activation; 0, 1 and 2 are", activation));
+}
+
 }  // namespace
 
 // ------------------------------------------------------------------ exports
+//
+// activation: 0 tanh, 1 relu, 2 relu with the 2016 release's derivative.
 
 CM_EXPORT cm_lstm_fprop(cm_matrix* gates, const cm_matrix* cell_before,
                         const cm_matrix* diag, const cm_matrix* bias, cm_matrix* cell,
-                        cm_matrix* hidden, int use_relu) {
+                        cm_matrix* hidden, int activation) {
   return guard("lstm_fprop", [&] {
     const index_t n = check_step(gates, cell_before, cell, hidden, diag);
     check_shape(bias, "the bias", 1, 4 * n);
     check_disjoint(cell, cell_before, "the cell before");
+    check_disjoint(hidden, cell_before, "the cell before");
+    check_disjoint(hidden, cell, "the cell");
+    check_disjoint(cell, gates, "the gates");
+    check_disjoint(hidden, gates, "the gates");
     auto launch = [&](auto g) {
       for_grid(n, gates->cols,
                Forward<decltype(g)>{g, n, cell_before->data, diag->data, bias->data,
                                     gates->data, cell->data, hidden->data});
     };
-    if (use_relu) {
-      launch(Relu());
-    } else {
-      launch(Tanh());
+    switch (activation) {
+      case 0: return launch(Tanh());
+      case 1:
+      case 2: return launch(Relu());
+      default: throw unknown(activation);
     }
   });
 }
 
-// use_relu: 0 tanh, 1 relu, 2 relu with the 2016 release's derivative.
 CM_EXPORT cm_lstm_bprop(cm_matrix* gates, const cm_matrix* cell_before,
                         const cm_matrix* cell, const cm_matrix* diag,
                         const cm_matrix* hidden_deriv, cm_matrix* cell_deriv,
-                        int use_relu) {
+                        int activation) {
   return guard("lstm_bprop", [&] {
     const index_t n = check_step(gates, cell_before, cell, hidden_deriv, diag);
     check_shape(cell_deriv, "the cell derivative", n, gates->cols);
     check_plain(cell_deriv, "the cell derivative");
     check_disjoint(cell_deriv, hidden_deriv, "the hidden derivative");
+    check_disjoint(cell_deriv, cell, "the cell");
+    check_disjoint(cell_deriv, cell_before, "the cell before");
+    check_disjoint(cell_deriv, gates, "the gates");
+    check_disjoint(hidden_deriv, gates, "the gates");
     auto launch = [&](auto g) {
       for_grid(n, gates->cols,
                Backward<decltype(g)>{g, n, cell_before->data, cell->data, diag->data,
                                      hidden_deriv->data, cell_deriv->data, gates->data});
     };
-    switch (use_relu) {
+    switch (activation) {
       case 0: return launch(Tanh());
       case 1: return launch(Relu());
-      default: return launch(GatedRelu());
+      case 2: return launch(GatedRelu());
+      default: throw unknown(activation);
     }
   });
 }
@@ -188,6 +203,9 @@ CM_EXPORT cm_lstm_diag_grad(const cm_matrix* gates_deriv, const cm_matrix* cell_
                             const cm_matrix* cell, cm_matrix* diag_grad) {
   return guard("lstm_diag_grad", [&] {
     const index_t n = check_step(gates_deriv, cell_before, cell, cell, diag_grad);
+    check_disjoint(diag_grad, gates_deriv, "the gates");
+    check_disjoint(diag_grad, cell_before, "the cell before");
+    check_disjoint(diag_grad, cell, "the cell");
     const index_t gate[3] = {0, 1, 3};
     for (int k = 0; k < 3; ++k) {
       const Matrix* seen = k < 2 ? cell_before : cell;

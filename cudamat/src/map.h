@@ -68,6 +68,7 @@ inline void check_operand(const Matrix* m, const char* role, const Matrix* targe
 
 template <class Op>
 void map1(Op op, const Matrix* a, Matrix* y) {
+  check_present(a, "the matrix");
   check_present(y, "target");
   check_operand(a, "the matrix", y);
   if (a->trans == y->trans) {

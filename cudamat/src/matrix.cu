@@ -33,6 +33,10 @@ void check_present(const Matrix* m, const char* role) {
     throw Error(kArgument, text("%s has a negative shape (%lld, %lld)", role,
                                 wide(m->rows), wide(m->cols)));
   }
+  if (m->cols > 0 && m->rows > (index_t(1) << 59) / m->cols) {
+    throw Error(kArgument, text("%s has shape (%lld, %lld), more than any memory holds",
+                                role, wide(m->rows), wide(m->cols)));
+  }
   if (!m->data && size(m) > 0) {
     throw Error(kArgument, text("%s of shape (%lld, %lld) has no memory (was it freed?)",
                                 role, wide(m->rows), wide(m->cols)));
@@ -57,6 +61,7 @@ void check_same_shape(const Matrix* a, const char* role_a, const Matrix* b,
 }
 
 static bool share_memory(const Matrix* a, const Matrix* b) {
+  if (size(a) == 0 || size(b) == 0) return false;
   return a->data < b->data + size(b) && b->data < a->data + size(a);
 }
 

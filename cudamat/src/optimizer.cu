@@ -59,12 +59,16 @@ CM_EXPORT cm_update(cm_matrix* w, cm_matrix* history, const cm_matrix* gradient,
     check_plain(gradient, "the gradient");
     check_disjoint(w, history, "the history");
     check_disjoint(w, gradient, "the gradient");
+    check_disjoint(history, gradient, "the gradient");
     const Settings settings = {real(momentum), real(epsilon), real(l2_decay), real(clip),
                                real(rms_factor)};
     const Momentum rule = {settings, w->data, history->data, gradient->data};
     if (rms) {
       check_shape(rms, "the root mean square", w->rows, w->cols);
       check_plain(rms, "the root mean square");
+      check_disjoint(rms, w, "the weight");
+      check_disjoint(rms, history, "the history");
+      check_disjoint(rms, gradient, "the gradient");
       for_each(size(w), RmsProp{rule, rms->data});
     } else {
       for_each(size(w), rule);

@@ -98,14 +98,15 @@ CM_FN T relu(T x) {
   return x > 0 ? x : (x != x ? x : T(0));  // NaN stays NaN
 }
 
+// Of two numbers; NaN where one of them is, as in numpy.
 template <class T>
 CM_FN T smaller(T a, T b) {
-  return b < a ? b : a;
+  return b < a || b != b ? b : a;
 }
 
 template <class T>
 CM_FN T larger(T a, T b) {
-  return a < b ? b : a;
+  return a < b || b != b ? b : a;
 }
 
 // x held within [-limit, limit]; NaN stays NaN.

@@ -74,7 +74,9 @@ def test_every_frame_is_below_the_one_it_answers(tmp_path, dec, fut, frames):
         below = [the_place(picture, grey(frame)) for frame in answer[:, example]]
         # The last answer belongs to the last frame; both parts end where the next
         # begins.
-        for (y, x), (_, expected) in zip(below, top[frames - dec - fut :]):
+        for (y, x), (_, expected) in zip(
+            below, top[frames - dec - fut :], strict=False
+        ):
             assert x == expected
             assert rows[-1] + SIDE <= y < rows[-1] + SIDE + 10
     assert rows == sorted(rows)
@@ -102,7 +104,7 @@ def test_small_frames_are_enlarged_by_whole_factors(tmp_path):
     # A shorter second row must not be enlarged more than the first.
     sequence_picture(path, truth, None, truth[3:], frame_shape=(1, 8, 8))
     picture = pixels(path)
-    for frame, copies in zip(truth[:, 0], (1, 1, 1, 2, 2)):
+    for frame, copies in zip(truth[:, 0], (1, 1, 1, 2, 2), strict=False):
         levels = np.rint(frame.reshape(8, 8) * 255).astype(np.uint8)
         # 96 pixels are a frame's share: 12 for each of the 8.
         tile = np.kron(levels, np.ones((12, 12), np.uint8))

@@ -85,7 +85,7 @@ class BouncingDigits:
         for t in range(self.num_frames):
             pixels = out[t].reshape(-1)
             pixels.fill(0)
-            for layer, (sizes, offsets, values) in zip(layers, lit):
+            for layer, (sizes, offsets, values) in zip(layers, lit, strict=True):
                 where = np.repeat(corner[t, layer], sizes)
                 where += offsets
                 # No pixel comes twice: a layer has one digit for each video.

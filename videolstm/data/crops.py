@@ -53,7 +53,7 @@ class Crops:
         images = frames.reshape(len(frames), self.colours, *self.image)
         # In double precision, as the release normalises, and rounded once at the end.
         crops = np.empty((count, len(frames), self.colours, height, width))
-        for crop, y, x in zip(crops, top, left):
+        for crop, y, x in zip(crops, top, left, strict=True):
             crop[:] = images[:, :, y : y + height, x : x + width]
         if self.mean is not None:
             crops -= self.mean[:, None, None]
@@ -72,7 +72,7 @@ def read_crops(handler: DataHandler, dims: int) -> Crops:
         _size(handler, "patch_size_y", image[0]),
         _size(handler, "patch_size_x", image[1]),
     )
-    for axis, i, p in zip("yx", image, patch):
+    for axis, i, p in zip("yx", image, patch, strict=True):
         if p > i:
             raise UserError(
                 f"{handler.path}: the field patch_size_{axis} is {p}, and it should be "
@@ -92,7 +92,9 @@ def read_crops(handler: DataHandler, dims: int) -> Crops:
     return Crops(colours, image, patch, mean, std)
 
 
-def _size(handler: DataHandler, field: str, default: int, most=MOST_PIXELS) -> int:
+def _size(
+    handler: DataHandler, field: str, default: int, most: int = MOST_PIXELS
+) -> int:
     """A size, where 0 stands for the default."""
     return handler.positive(field, most) if getattr(handler.config, field) else default
 

@@ -15,7 +15,7 @@ from videolstm.errors import UserError
 if TYPE_CHECKING:
     from videolstm import config_pb2
 
-State = dict[str, "np.ndarray | int | str"]
+State = dict[str, np.ndarray | int | str]
 
 # A field beyond these is a slip of the hand, not a data set; they also keep the sizes
 # that are computed from the fields far from overflow.
@@ -110,6 +110,8 @@ class DataHandler(ABC):
         try:
             key = np.asarray(state["rng_key"], dtype=np.uint32)
             position = int(state["rng_position"])
+            if key.shape != (624,) or not 0 <= position <= 624:
+                raise ValueError("no state of the random numbers")
             self._restore_own(state)
             self.rng.set_state(("MT19937", key, position))
         except (KeyError, TypeError, ValueError) as error:

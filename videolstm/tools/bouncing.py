@@ -16,12 +16,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from videolstm.data.bouncing import BouncingDigits
-from videolstm.data.digits import DIGIT_SIZE, read_digits
-from videolstm.data.handler import MOST_PIXELS
-from videolstm.errors import UserError
-from videolstm.files import check_writable, written_beside
-from videolstm.tools.command import (
+from videolstm.command import (
     add_out,
     add_seed,
     parser,
@@ -29,6 +24,11 @@ from videolstm.tools.command import (
     run,
     whole_number,
 )
+from videolstm.data.bouncing import BouncingDigits
+from videolstm.data.digits import DIGIT_SIZE, read_digits
+from videolstm.data.handler import MOST_PIXELS
+from videolstm.errors import UserError
+from videolstm.files import check_writable, written_beside
 
 _BLOCK = 100  # videos made at once
 _BLOCK_BYTES = 64 * 2**20  # of a block at most, where a single video is not larger

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from videolstm.command import parser, run
 from videolstm.errors import UserError
 from videolstm.files import written_beside
-from videolstm.tools.command import parser, run
 
 PROTO = Path(__file__).resolve().parents[2] / "config.proto"
 

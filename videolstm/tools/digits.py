@@ -28,8 +28,8 @@ from matplotlib.textpath import TextPath
 from matplotlib.transforms import Affine2D
 from tqdm import tqdm
 
+from videolstm.command import add_out, add_seed, parser, run, whole_number
 from videolstm.files import check_writable, written_beside
-from videolstm.tools.command import add_out, add_seed, parser, run, whole_number
 
 SIDE = 28  # pixels of an image's side
 DIMS = SIDE * SIDE
@@ -94,7 +94,7 @@ def _has_digits(file: Path) -> bool:
     # Glyph 0 is the one shown for characters that the font does not have.
     return all(codes) and all(
         font.get_glyph_name(code) in (name, name + "oldstyle")
-        for code, name in zip(codes, _NAMES)
+        for code, name in zip(codes, _NAMES, strict=False)
     )
 
 

@@ -26,9 +26,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from videolstm.command import add_out, parser, run
 from videolstm.errors import UserError
 from videolstm.files import check_writable
-from videolstm.tools.command import add_out, parser, run
 from videolstm.tools.digits import DIMS, SIDE, save_digits
 
 _NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
@@ -71,7 +71,7 @@ def convert(files: dict[tuple[str, str], Path]) -> dict[str, np.ndarray]:
     parts = [part for part in ("train", "t10k") if (part, "images") in files]
     names = [("train", "labels"), ("test", "test_labels")]
     datasets = {}
-    for part, (images, labels) in zip(parts, names):
+    for part, (images, labels) in zip(parts, names, strict=False):
         file = files[part, "images"]
         pixels = read_idx(file, (SIDE, SIDE))
         datasets[images] = pixels.reshape(-1, DIMS).astype(np.float32)

@@ -112,7 +112,7 @@ def test_the_seed_decides():
         render_digits(30, 5),
         render_digits(30, 6),
     )
-    for one, same, different in zip(first, again, other):
+    for one, same, different in zip(first, again, other, strict=False):
         assert np.array_equal(one, same)
         assert not np.array_equal(one, different)
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from cudamat import CUDAMatException
 from videolstm.errors import UserError
 
 WRONG_USE = 2
@@ -18,14 +19,14 @@ LARGEST_SEED = 2**32 - 1
 def run(main: Callable[[], None]) -> None:
     """Call `main` and exit as every program here does.
 
-    A UserError is one line on stderr, `PROGRAM: sentence`, and exit status 2; Ctrl-C is
-    `PROGRAM: interrupted` and 130. Everything else is a fault of ours and keeps its
-    traceback.
+    A UserError, or what the matrix library cannot do (no memory, no library), is one
+    line on stderr, `PROGRAM: sentence`, and exit status 2; Ctrl-C is `PROGRAM:
+    interrupted` and 130. Everything else is a fault of ours and keeps its traceback.
     """
     program = Path(sys.argv[0]).stem
     try:
         main()
-    except UserError as error:
+    except (UserError, CUDAMatException) as error:
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(WRONG_USE)
     except KeyboardInterrupt:

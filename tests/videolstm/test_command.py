@@ -4,8 +4,8 @@ import argparse
 
 import pytest
 
+from videolstm.command import positive_number, run, whole_number
 from videolstm.errors import UserError
-from videolstm.tools.command import positive_number, run, whole_number
 
 
 @pytest.mark.parametrize(

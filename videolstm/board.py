@@ -1,0 +1,34 @@
+"""The board that a program computes on: a CUDA device, or the CPU."""
+
+from __future__ import annotations
+
+import cudamat as cm
+from videolstm.errors import UserError
+
+
+def use_board(name: str) -> str:
+    """Uses the board `name`, a CUDA device number or ``cpu``, from now on.
+
+    Returns a line that says what it is: board, matrix products, threads, precision.
+    Raises UserError for a name that is neither and for a board that is not there.
+    """
+    try:
+        if name == "cpu":
+            cm.load("cpu")
+        elif name.isdecimal():
+            cm.cuda_set_device(int(name))
+        else:
+            raise UserError(
+                f"board {name!r}: it should be the number of a CUDA device, such as 0, "
+                "or cpu"
+            )
+        blas = cm.blas_name()
+    except cm.CUDAMatException as error:
+        hint = "" if name == "cpu" else "; the board cpu needs none of that"
+        raise UserError(f"board {name}: {error}{hint}") from None
+    if name == "cpu":
+        threads = cm.threads()
+        detail = f"{blas}, {threads} thread{'s' if threads > 1 else ''}"
+    else:
+        detail = f"{cm.board_name(int(name))}, {blas}"
+    return f"Using board {name}: {detail}, {cm.real_type()}"

@@ -1,0 +1,209 @@
+"""Checkpoints: what a run leaves behind, and how it goes on from there.
+
+A run of the model NAME that starts at TIMESTAMP writes into its checkpoint_dir
+
+    NAME_TIMESTAMP.pbtxt   the model description, TIMESTAMP appended to its timestamps
+    NAME_TIMESTAMP.h5      weights, histories and counts of updates, as the release does
+    NAME_TIMESTAMP.csv     the log (training.py)
+
+In the .h5 a further group ``resume`` holds what the release does not save: the
+iteration, the state of the random numbers, the position in the training data and the
+loss since the last printed line. The release ignores it, and a file without it is
+enough to load."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+import cudamat as cm
+from videolstm.config import write_text
+from videolstm.errors import UserError
+from videolstm.files import written_beside
+
+if TYPE_CHECKING:
+    from videolstm import config_pb2
+    from videolstm.data.handler import State
+    from videolstm.param import Param
+
+
+# What h5py raises for a file that is no .h5, or a damaged one.
+_UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
+
+@dataclass
+class Progress:
+    """Where a run stands, beside its weights.
+
+    Attributes:
+        iteration: updates done; None where the checkpoint does not know (the
+        release's). losses: sums of the losses since the last printed line, and over how
+        many steps. data: position in the training data, as its handler gives it.
+    """
+
+    iteration: int | None = 0
+    losses: tuple[float, ...] = ()
+    loss_steps: int = 0
+    data: State = field(default_factory=dict)
+
+
+# ----------------------------------------------------------------------- one file
+
+
+def save_checkpoint(path: Path, params: list[Param], progress: Progress) -> None:
+    """Writes weights and progress, beside `path` and then in its place."""
+    with written_beside(path) as beside, h5py.File(beside, "w") as file:
+        for param in params:
+            param.save(file)
+        resume = file.create_group("resume")
+        resume.attrs["iteration"] = progress.iteration
+        resume.attrs["random_seed"] = np.uint64(cm.random_state.seed)
+        resume.attrs["random_offset"] = np.uint64(cm.random_state.offset)
+        resume.attrs["losses"] = progress.losses
+        resume.attrs["loss_steps"] = progress.loss_steps
+        data = resume.create_group("data")
+        for key, value in progress.data.items():
+            if isinstance(value, np.ndarray):
+                data.create_dataset(key, data=value)
+            else:
+                data.attrs[key] = value
+
+
+def load_checkpoint(path: Path, params: list[Param]) -> Progress:
+    """Reads weights, and the random numbers' state where the file has it.
+
+    Raises UserError for a file that is no .h5, lacks a weight, or has one of the wrong
+    shape.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            for param in params:
+                param.load(file)
+            return _read_progress(file)
+    except _UNREADABLE as error:
+        found = " ".join(str(error).split())
+        raise UserError(
+            f"{path}: it cannot be read as a checkpoint, it is damaged, cut short or "
+            f"of another kind ({found}); it should be an .h5 file that this program "
+            "or the release wrote"
+        ) from None
+
+
+def _read_progress(file: h5py.File) -> Progress:
+    resume = file.get("resume")
+    if not isinstance(resume, h5py.Group):
+        return Progress(iteration=None)
+    try:
+        data = dict(resume["data"].attrs)
+        data.update((key, values[...]) for key, values in resume["data"].items())
+        progress = Progress(
+            iteration=int(resume.attrs["iteration"]),
+            losses=tuple(float(loss) for loss in resume.attrs["losses"]),
+            loss_steps=int(resume.attrs["loss_steps"]),
+            data=data,
+        )
+        cm.random_state.seed = int(resume.attrs["random_seed"])
+        cm.random_state.offset = int(resume.attrs["random_offset"])
+    except (*_UNREADABLE, AttributeError) as error:
+        raise UserError(
+            f"{file.filename}: its group 'resume' is damaged ({error!r}); without that "
+            "group the file can still be loaded"
+        ) from None
+    return progress
+
+
+# ----------------------------------------------------------------------- a run's files
+
+
+def find_checkpoint(
+    config: config_pb2.Model, path: str | Path, suffix: str = ""
+) -> Path | None:
+    """The newest .h5 that a timestamp of the description at `path` names, or None.
+
+    Looked for in checkpoint_dir under the current folder, in checkpoint_dir under the
+    folder of the description, and in that folder itself.
+    """
+    beside = Path(path).parent
+    folders = [Path(config.checkpoint_dir), beside / config.checkpoint_dir, beside]
+    for timestamp in reversed(config.timestamp):
+        for folder in folders:
+            place = folder / f"{config.name}_{timestamp}{suffix}.h5"
+            if os.path.isfile(place):  # False also where the name is impossible
+                return place
+    return None
+
+
+class RunFiles:
+    """The files of one run, all with one timestamp.
+
+    Args:
+        config: the model description; it gets this run's timestamp, and `folder` as its
+            checkpoint_dir where one is given.
+        path: the file it was read from.
+        folder: where the files go instead of the description's checkpoint_dir (--out).
+
+    Raises UserError where that folder cannot be made or written to.
+    """
+
+    def __init__(
+        self, config: config_pb2.Model, path: str | Path, folder: str | None = None
+    ) -> None:
+        self._named = f"{path}: the field checkpoint_dir"
+        if folder is not None:
+            self._named = "--out"
+            config.checkpoint_dir = folder
+        self.folder = Path(config.checkpoint_dir or ".")
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable("no folder can be made there", error) from None
+        config.timestamp.append(self._claim(config.name))
+        self.stem = f"{config.name}_{config.timestamp[-1]}"
+        write_text(config, self.description)
+
+    def _claim(self, name: str) -> str:
+        """A timestamp that no other run has here; its log file is made at once, so that
+        of two runs that start in one second each gets its own."""
+        seconds = time.time()
+        while True:
+            timestamp = time.strftime("%Y%m%d%H%M%S", time.localtime(seconds))
+            log = self.folder / f"{name}_{timestamp}.csv"
+            if not log.with_suffix(".pbtxt").exists():
+                try:
+                    log.open("x").close()
+                    return timestamp
+                except FileExistsError:
+                    pass
+                except OSError as error:
+                    raise self._unusable(
+                        f"{log.name} cannot be made in it", error
+                    ) from None
+            seconds += 1
+
+    def _unusable(self, why: str, error: OSError) -> UserError:
+        reason = os.strerror(error.errno).lower()
+        return UserError(
+            f"{self._named} is {str(self.folder)!r}, and {why} ({reason}); it should "
+            "be a folder that can be written to"
+        )
+
+    def path(self, suffix: str) -> Path:
+        return self.folder / f"{self.stem}{suffix}"
+
+    @property
+    def description(self) -> Path:
+        return self.path(".pbtxt")
+
+    @property
+    def weights(self) -> Path:
+        return self.path(".h5")
+
+    @property
+    def log(self) -> Path:
+        return self.path(".csv")
