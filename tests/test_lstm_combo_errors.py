@@ -121,16 +121,16 @@ NO_FOLDER = "it should be a folder that can be written to"
 
 DESCRIPTIONS = {
     "no model": Wrong(
-        ("none.pbtxt: there is no such file", "description (.pbtxt) of a Model"),
+        ("none.pbtxt: there is no such file", "description (.pbtxt) of a model"),
         args=model("none.pbtxt"),
     ),
     "no data": Wrong(
-        ("none.pbtxt: there is no such file", "description (.pbtxt) of a Data"),
+        ("none.pbtxt: there is no such file", "description (.pbtxt) of a data set"),
         args=("model.pbtxt", "none.pbtxt", "valid.pbtxt", "cpu"),
     ),
     "folder for a model": Wrong((". is a folder",), args=model(".")),
     "data for a model": Wrong(
-        ("digits.h5 is not a text file", "(.pbtxt) of a Model"), args=model("digits.h5")
+        ("digits.h5 is not a text file", "(.pbtxt) of a model"), args=model("digits.h5")
     ),
     "swapped": Wrong(
         ("train.pbtxt, line 1 column 1", "'dataset_type' is a field of Data", "order?"),

@@ -24,6 +24,7 @@ import numpy as np
 
 import cudamat as cm
 from videolstm.config import write_text
+from videolstm.data.files import UNREADABLE
 from videolstm.errors import UserError
 from videolstm.files import written_beside
 
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
     from videolstm import config_pb2
     from videolstm.data.handler import State
     from videolstm.param import Param
-
-
-# What h5py raises for a file that is no .h5, or a damaged one.
-_UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
 
 
 @dataclass
@@ -86,7 +83,7 @@ def load_checkpoint(path: Path, params: list[Param]) -> Progress:
             for param in params:
                 param.load(file)
             return _read_progress(file)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         found = " ".join(str(error).split())
         raise UserError(
             f"{path}: it cannot be read as a checkpoint, it is damaged, cut short or "
@@ -110,7 +107,7 @@ def _read_progress(file: h5py.File) -> Progress:
         )
         cm.random_state.seed = int(resume.attrs["random_seed"])
         cm.random_state.offset = int(resume.attrs["random_offset"])
-    except (*_UNREADABLE, AttributeError) as error:
+    except (*UNREADABLE, AttributeError) as error:
         raise UserError(
             f"{file.filename}: its group 'resume' is damaged ({error!r}); without that "
             "group the file can still be loaded"

@@ -116,23 +116,23 @@ def _read(message: Message, path: Path) -> Message:
     """Parse the text file at `path` into `message` and return it."""
     from google.protobuf import text_format
 
-    kind = message.DESCRIPTOR.name
+    kind = {"Model": "a model", "Data": "a data set"}[message.DESCRIPTOR.name]
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(
             f"{path}: there is no such file, and it should be the text description "
-            f"(.pbtxt) of a {kind} message"
+            f"(.pbtxt) of {kind}"
         ) from None
     except IsADirectoryError:
         raise UserError(
-            f"{path} is a folder, and it should be the text description (.pbtxt) of a "
-            f"{kind} message"
+            f"{path} is a folder, and it should be the text description (.pbtxt) of "
+            f"{kind}"
         ) from None
     except UnicodeDecodeError:
         raise UserError(
             f"{path} is not a text file, and it should be the text description "
-            f"(.pbtxt) of a {kind} message"
+            f"(.pbtxt) of {kind}"
         ) from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None

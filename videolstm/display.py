@@ -29,7 +29,9 @@ def draw_batch(
         reconstruction = model.decoder.predictions()[::-1]
     if model.future is not None:
         future = model.future.predictions()
-    low, high = (0.0, 1.0) if model.binary else (truth.min(), truth.max())
+    low, high = 0.0, 1.0
+    if not model.binary:
+        low, high = float(truth.min()), float(truth.max())
     sequence_picture(
         path,
         truth,
@@ -37,5 +39,5 @@ def draw_batch(
         future,
         frame_shape=frame_shape,
         title=title,
-        value_range=(float(low), float(max(high, low + 1e-6))),
+        value_range=(low, high if high > low else low + 1.0),
     )

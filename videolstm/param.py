@@ -11,6 +11,7 @@ import numpy as np
 import cudamat as cm
 
 from .config import locate, messages
+from .data.files import UNREADABLE
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Param:
         try:
             with h5py.File(file_name, "r") as file:
                 return self._read(file, self.config.dataset_name, file_name)
-        except (OSError, RuntimeError) as error:  # what h5py raises
+        except UNREADABLE as error:
             found = " ".join(str(error).split())
             raise UserError(
                 f"{file_name}: it is no readable .h5 file: {found}"

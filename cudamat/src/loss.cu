@@ -19,7 +19,12 @@ namespace {
 
 struct Binary {
   CM_FN real output(real z) const { return sigmoid(z); }
-  CM_FN real loss(real z, real v) const { return softplus(z) - v * z; }
+  // softplus(z) - v z, taken apart: a pixel that is saturated and right loses next to
+  // nothing, and that must not drown in the rounding of z - v z.
+  CM_FN real loss(real z, real v) const {
+    const real a = z < 0 ? -z : z;
+    return ((z > 0 ? z : real(0)) - v * z) + log_one_plus_unit(exponential(-a));
+  }
   CM_FN real derivative(real z, real v) const { return sigmoid(z) - v; }
 };
 

@@ -8,7 +8,8 @@ import pytest
 
 import cudamat as cm
 from cudamat.matrix import Buffer, CUDAMatrix
-from tests.cudamat.table import ROWS, Framed, frame, shapes
+from tests.cudamat.framed import Framed, frame
+from tests.cudamat.table import ROWS, shapes
 
 OPERANDS = [
     pytest.param(row, which, id=f"{row.name}-{which}")

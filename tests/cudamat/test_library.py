@@ -4,6 +4,7 @@ process uses one library."""
 import os
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ def run(code: str, **environment) -> str:
     script = (
         "import cudamat as cm\n"
         "try:\n"
-        f"    {code}\n"
+        f"{textwrap.indent(code, '    ')}\n"
         "except cm.CUDAMatException as error:\n"
         "    print(error)\n"
     )
@@ -131,8 +132,9 @@ def test_library_that_is_not_built(tmp_path):
         )
         folder = tmp_path / "cudamat"
         assert done.stderr.splitlines()[-1] == (
-            f"cudamat.library.CUDAMatException: the {kind} library was not found; 'make "
-            f"-C {folder} {kind}' builds it. Tried: {folder}/libcudamat_{kind}.so"
+            f"cudamat.library.CUDAMatException: the {kind} library was not found; "
+            f"'make -C {folder} {kind}' builds it. Tried: "
+            f"{folder}/libcudamat_{kind}.so"
         )
 
 
@@ -156,25 +158,22 @@ def test_library_that_is_another_one():
     )
     message = run("cm.load()", CUDAMAT_LIBRARY=path)
     assert message == (
-        f"{path} has no cm_last_error: it is no library of this package, or an old one; "
-        f"'make -C {HERE}' builds them"
+        f"{path} has no cm_last_error: it is no library of this package, or an old "
+        f"one; 'make -C {HERE}' builds them"
     )
 
 
 def test_failed_load_leaves_nothing_behind():
     path = need(FLOAT)
-    code = (
-        "exec('''\n"
-        "import os\n"
-        "for attempt in range(2):\n"
-        "    try:\n"
-        "        cm.load()\n"
-        "    except cm.CUDAMatException as error:\n"
-        "        print('failed')\n"
-        "    os.environ['CUDAMAT_LIBRARY'] = " + repr(path) + "\n"
-        "print(cm.zeros((2, 2)).total())''')"
-    )
-    assert run(code, CUDAMAT_LIBRARY="/nowhere.so").split() == ["failed", "0.0"]
+    code = f"""
+import os
+try:
+    cm.load()
+except cm.CUDAMatException:
+    os.environ["CUDAMAT_LIBRARY"] = {path!r}
+print(cm.zeros((2, 2)).total(), cm.load().path)
+"""
+    assert run(code, CUDAMAT_LIBRARY="/nowhere.so") == f"0.0 {path}"
 
 
 # ----------------------------------------------------------------------- kinds

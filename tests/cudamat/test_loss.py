@@ -6,7 +6,7 @@ import pytest
 
 import cudamat as cm
 from cudamat import learn
-from tests.cudamat.table import Framed, assert_close, rounded
+from tests.cudamat.framed import Framed, assert_close, rounded
 
 
 def sigmoid(x):
@@ -118,13 +118,13 @@ def test_extreme_logits(logit, value, loss, derivative):
     data = cm.CUDAMatrix([[value]])
     zero = cm.zeros((1, 1))
     learn.output_loss(z, zero, data, learn.BINARY, totals, 0, derive=True)
-    # a rounding of softplus
-    assert totals.read()[0] == pytest.approx(loss, rel=2 * np.finfo(cm.real_type()).eps)
+    epsilon = float(np.finfo(cm.real_type()).eps)  # a rounding of softplus
+    assert totals.read()[0] == pytest.approx(loss, rel=2 * epsilon)
     assert z.asarray()[0, 0] == derivative
 
 
 def test_losses_are_added_up_in_double_precision():
-    """100 losses of 1e6 + 0.5 each, in steps that a float sum would round away."""
+    """Halves beside 2^23, which a sum in float would round away."""
     z, zero, totals = cm.zeros((1, 1)), cm.zeros((1, 1)), learn.Totals(1)
     small, large = cm.CUDAMatrix([[1.0]]), cm.CUDAMatrix([[4096.0]])
     for _ in range(100):
@@ -194,7 +194,7 @@ def test_wrong_matrices(which):
         for call in calls(*matrices):
             with pytest.raises(cm.CUDAMatException, match="output") as error:
                 call()
-            assert len(str(error.value)) > 25
+            assert len(str(error.value)) >= len("output: target is missing")
     assert totals.read()[0] == 0
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import cudamat as cm
 from cudamat import learn
-from tests.cudamat.table import Framed, assert_close, rounded
+from tests.cudamat.framed import Framed, assert_close, rounded
 
 # units, batch; the last has enough elements for several threads
 SIZES = {

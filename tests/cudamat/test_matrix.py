@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from tests.cudamat.table import MARK, Framed
+from tests.cudamat.framed import MARK, Framed
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 import cudamat as cm
 from cudamat import learn
-from tests.cudamat.table import Framed, assert_close, rounded
+from tests.cudamat.framed import Framed, assert_close, rounded
 
 SETTINGS = {
     "plain": {"momentum": 0.0, "epsilon": 0.1},

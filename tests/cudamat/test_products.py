@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from tests.cudamat.table import Framed, assert_close, rounded
+from tests.cudamat.framed import Framed, assert_close, rounded
 
 
 def random(*shape, seed=0):

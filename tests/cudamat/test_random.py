@@ -13,7 +13,7 @@ import pytest
 import cudamat as cm
 from cudamat.library import HERE, lib
 from cudamat.matrix import Buffer
-from tests.cudamat.table import Framed
+from tests.cudamat.framed import Framed
 
 # ----------------------------------------------------------------------- generator
 

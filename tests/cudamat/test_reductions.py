@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from tests.cudamat.table import assert_close, rounded
+from tests.cudamat.framed import assert_close, rounded
 
 
 @pytest.fixture

@@ -3,15 +3,8 @@
 import numpy as np
 import pytest
 
-from tests.cudamat.table import (
-    ELEMENTWISE,
-    ROWS,
-    Framed,
-    frame,
-    layouts,
-    rounded,
-    shapes,
-)
+from tests.cudamat.framed import Framed, frame, rounded
+from tests.cudamat.table import ELEMENTWISE, ROWS, layouts, shapes
 
 CASES = [
     pytest.param(row, size, id=f"{row.name}-{size}")

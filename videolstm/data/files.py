@@ -23,6 +23,9 @@ KEEP_BYTES = 256 * 2**20
 
 _NAMES_LISTED = 20
 
+# What h5py raises for a file that is no .h5, or a damaged one.
+UNREADABLE = (OSError, RuntimeError, ValueError, TypeError, KeyError)
+
 
 def read_lines(path: Path) -> list[str]:
     """The lines of a text file, stripped, without the empty ones at its end."""
@@ -66,7 +69,7 @@ def open_h5(path: Path) -> Iterator[h5py.File]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (OSError, RuntimeError) as error:
+    except UNREADABLE as error:
         raise UserError(
             f"{path}: cannot be read as an .h5 file, it is damaged, cut short or of "
             f"another kind ({' '.join(str(error).split())})"
