@@ -6,7 +6,8 @@
     [[5.0, 11.0], [11.0, 25.0]]
 
 The same kernels are built as a CUDA library and as a CPU library; `load` chooses one,
-and the first matrix does where nobody has chosen."""
+and the first matrix does where nobody has chosen.
+"""
 
 from . import learn
 from .functions import (

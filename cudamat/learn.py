@@ -69,7 +69,8 @@ def lstm_fprop(
 
     gates (4n, B) holds W_input x + W_dense h' and becomes the gates i, f, a, o; `cell`
     and `hidden` (n, B) are written; `cell_before` (n, B), w_diag (1, 3n) and b (1, 4n)
-    are read."""
+    are read.
+    """
     lib.cm_lstm_fprop(
         gates,
         cell_before,

@@ -68,7 +68,8 @@ class CUDAMatrix:
     Operations work in place unless `target` names another matrix of the right shape;
     they return the matrix that they wrote. A view (`slice`, `T`) shares memory with the
     matrix it was taken from and keeps that memory alive. Wrong shapes, overlapping
-    targets and freed matrices raise CUDAMatException."""
+    targets and freed matrices raise CUDAMatException.
+    """
 
     # numpy must not try to add, element by element, what it does not know
     __array_ufunc__ = None

@@ -9,7 +9,8 @@ A run of the model NAME that starts at TIMESTAMP writes into its checkpoint_dir
 In the .h5 a further group ``resume`` holds what the release does not save: the
 iteration, the state of the random numbers, the position in the training data and the
 loss since the last printed line. The release ignores it, and a file without it is
-enough to load."""
+enough to load.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +41,15 @@ class Progress:
 
     Attributes:
         iteration: updates done; None where the checkpoint does not know (the
-        release's). losses: sums of the losses since the last printed line, and over how
-        many steps. data: position in the training data, as its handler gives it.
+            release's).
+        losses, loss_cases: sums of the losses since the last printed line, and over how
+            many cases.
+        data: position in the training data, as its handler gives it.
     """
 
     iteration: int | None = 0
     losses: tuple[float, ...] = ()
-    loss_steps: int = 0
+    loss_cases: int = 0
     data: State = field(default_factory=dict)
 
 
@@ -63,7 +66,7 @@ def save_checkpoint(path: Path, params: list[Param], progress: Progress) -> None
         resume.attrs["random_seed"] = np.uint64(cm.random_state.seed)
         resume.attrs["random_offset"] = np.uint64(cm.random_state.offset)
         resume.attrs["losses"] = progress.losses
-        resume.attrs["loss_steps"] = progress.loss_steps
+        resume.attrs["loss_cases"] = progress.loss_cases
         data = resume.create_group("data")
         for key, value in progress.data.items():
             if isinstance(value, np.ndarray):
@@ -102,7 +105,7 @@ def _read_progress(file: h5py.File) -> Progress:
         progress = Progress(
             iteration=int(resume.attrs["iteration"]),
             losses=tuple(float(loss) for loss in resume.attrs["losses"]),
-            loss_steps=int(resume.attrs["loss_steps"]),
+            loss_cases=int(resume.attrs["loss_cases"]),
             data=data,
         )
         cm.random_state.seed = int(resume.attrs["random_seed"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from videolstm.errors import UserError
 
 WRONG_USE = 2
 INTERRUPTED = 130  # 128 + SIGINT, what a shell expects
+PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 LARGEST_SEED = 2**32 - 1
 
@@ -29,6 +31,10 @@ def run(main: Callable[[], None]) -> None:
     except (UserError, CUDAMatException) as error:
         print(f"{program}: {error}", file=sys.stderr)
         sys.exit(WRONG_USE)
+    except BrokenPipeError:  # whoever read our output has stopped, such as `head`
+        # Python flushes stdout once more at the end, and would complain again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

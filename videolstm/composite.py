@@ -23,7 +23,8 @@ class Decoder:
 
     Without `copy_state` the state goes through one step without input first. At step 0
     there is no input; a `conditional` decoder gets the true frame before at later
-    steps."""
+    steps.
+    """
 
     def __init__(
         self,
@@ -204,7 +205,8 @@ class LSTMCombo:
         """Encodes and decodes the loaded batch.
 
         With `train`, dropout acts and a conditional future predictor sees the true
-        frames; without, it sees its own."""
+        frames; without, it sees its own.
+        """
         batch = self.frames.batch
         self.encoder.begin(batch, train=train)
         self.encoder.fprop(self.frames.span(0, self.enc_seq_length))

@@ -6,4 +6,5 @@ class UserError(Exception):
 
     The message is one sentence that names the file, the field, what was found and what
     would be right. The command lines print it on stderr and exit with status 2; a
-    caller of the library catches it like any exception."""
+    caller of the library catches it like any exception.
+    """

@@ -218,7 +218,8 @@ class LSTM:
         """Back through all steps; leaves the weights' gradients in `params`.
 
         Returns the derivative with respect to the state that `begin` was given, as
-        views that last until the next batch; None if there was none."""
+        views that last until the next batch; None if there was none.
+        """
         for t in reversed(range(self.first, self.steps)):
             if t + 1 < self.steps:
                 self._recurrent_deriv(t + 1, self.hidden_deriv[t], beta=1.0)

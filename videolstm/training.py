@@ -56,7 +56,8 @@ class Trainer:
     Prints the release's lines: ``Step 100 Dec 212.34567 Fut 345.12345`` is the mean
     loss per frame (nats for binary data, else half squared error, summed over pixels)
     over the steps since the last such line, ``VDec`` and ``VFut`` that over the whole
-    validation set. The same numbers go to the log."""
+    validation set. The same numbers go to the log.
+    """
 
     def __init__(
         self,
@@ -76,7 +77,7 @@ class Trainer:
         self.max_iters = max_iters
         self.max_seconds = max_seconds
         self.step = progress.iteration or 0
-        self.loss_steps = progress.loss_steps
+        self.loss_cases = progress.loss_cases
         if progress.losses:
             model.train_losses.write(progress.losses)
 
@@ -93,7 +94,7 @@ class Trainer:
                 batch = self.train_data.next_batch()
                 self.model.train_step(batch.frames)
                 self.step += 1
-                self.loss_steps += 1
+                self.loss_cases += batch.frames.shape[1]
                 bar.update()
                 self._report(bar)
                 if self._due(config.display_after):
@@ -127,8 +128,7 @@ class Trainer:
 
     def _train_losses(self) -> dict[str, float]:
         """Mean losses per frame since the last printed line."""
-        cases = self.loss_steps * self.train_data.batch_size
-        self.loss_steps = 0
+        cases, self.loss_cases = self.loss_cases, 0
         return self._per_frame(self.model.train_losses.take(), cases, "")
 
     def _per_frame(self, sums, cases: int, prefix: str) -> dict[str, float]:
@@ -164,13 +164,14 @@ class Trainer:
     def save(self, bar: tqdm | None = None) -> None:
         """Writes the checkpoint of the present step.
 
-        Raises UserError where training has diverged, so that the one before stays."""
+        Raises UserError where training has diverged, so that the one before stays.
+        """
         losses = tuple(self.model.train_losses.read())
         self._check_finite(dict(zip(("dec", "fut"), losses, strict=True)))
         progress = Progress(
             iteration=self.step,
             losses=losses,
-            loss_steps=self.loss_steps,
+            loss_cases=self.loss_cases,
             data=self.train_data.state(),
         )
         save_checkpoint(self.files.weights, self.model.params, progress)

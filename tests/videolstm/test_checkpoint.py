@@ -150,7 +150,7 @@ def test_a_round_trip_loses_nothing(tmp_path):
     read = load_checkpoint(tmp_path / "a.h5", other.params)
     assert everything(other) == saved
     assert (cm.random_state.seed, cm.random_state.offset) == (2**64 - 1, 2**63 + 5)
-    assert (read.iteration, read.losses, read.loss_steps) == (123, (0.1, 2 / 3), 7)
+    assert (read.iteration, read.losses, read.loss_cases) == (123, (0.1, 2 / 3), 7)
     assert read.data.keys() == data.keys()
     assert all(np.array_equal(read.data[key], data[key]) for key in data)
 

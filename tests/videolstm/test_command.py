@@ -1,6 +1,8 @@
 """How programs end, and how they read numbers."""
 
 import argparse
+import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +26,24 @@ def test_endings_are_a_line_and_a_status(ending, status, line, capsys, monkeypat
         run(main)
     assert caught.value.code == status
     assert capsys.readouterr() == ("", line)
+
+
+def test_a_reader_that_stops_ends_the_program_quietly():
+    program = (
+        "from videolstm.command import run\n"
+        "run(lambda: [print('line', flush=True) for _ in range(100_000)])\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "line\n"
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+    process.stderr.close()
 
 
 def test_faults_of_ours_keep_their_traceback():
