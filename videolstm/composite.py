@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cudamat as cm
-
-from .lstm import LSTM, LSTMStack, State
-from .param import Param
-from .sequence import Sequence
+from videolstm.lstm import LSTM, State
+from videolstm.param import Param
+from videolstm.sequence import Sequence
+from videolstm.stack import LSTMStack
 
 if TYPE_CHECKING:
-    from . import config_pb2
+    from videolstm import config_pb2
 
 
 class Decoder:

@@ -1,4 +1,4 @@
-"""An LSTM layer unrolled over time, and a stack of them.
+"""An LSTM layer unrolled over time.
 
 Equations: the paper, section 2.1, with peepholes; cudamat/src/lstm.cu writes them out.
 What is done once for a whole sequence is done in one matrix product: the inputs of all
@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 import cudamat as cm
-
-from .param import Param
-from .sequence import Sequence
+from videolstm.dropout import Dropout
+from videolstm.param import Param
+from videolstm.sequence import Sequence
 
 if TYPE_CHECKING:
-    from . import config_pb2
+    from videolstm import config_pb2
 
 
 @dataclass
@@ -29,40 +27,6 @@ class State:
 
     hidden: cm.CUDAMatrix
     cell: cm.CUDAMatrix
-
-
-class Dropout:
-    """Masks for one input or output of a layer, drawn anew for each batch.
-
-    A mask is 0 where a unit is dropped and 1 / (1 - dropprob) where it is kept, so that
-    nothing changes in testing. `given` (steps, batch, dim), 1 kept and 0 dropped, takes
-    the place of the drawn masks.
-    """
-
-    def __init__(self, dropprob: float, dim: int, steps: int) -> None:
-        self.dropprob = dropprob
-        self.mask = Sequence(dim, steps)
-        self.dropped = Sequence(dim, steps)
-        self.given: np.ndarray | None = None
-
-    def draw(self, batch: int) -> None:
-        self.mask.resize(batch)
-        self.dropped.resize(batch)
-        if self.given is None:
-            self.mask.all.fill_with_dropout_mask(self.dropprob)
-        else:
-            self.mask.load(np.asarray(self.given, np.float32))
-            self.mask.all.divide(1 - self.dropprob)
-
-    def apply(self, values: cm.CUDAMatrix, first: int, last: int) -> cm.CUDAMatrix:
-        """Values of steps first to last - 1 with some of them dropped, in memory of its
-        own that lasts until the next batch."""
-        return values.mult(self.mask.span(first, last), self.dropped.span(first, last))
-
-    def derive(self, deriv: cm.CUDAMatrix, first: int, last: int) -> None:
-        """Turns the derivative of what `apply` returned into that of what it was
-        given."""
-        deriv.mult(self.mask.span(first, last))
 
 
 class LSTM:
@@ -293,91 +257,3 @@ class LSTM:
             cm.dot(self.w_input.T, self.gates.span(self.fed, self.steps), deriv)
             if self.train and self.input_dropout is not None:
                 self.input_dropout.derive(deriv, self.fed, self.steps)
-
-
-class LSTMStack:
-    """Layers above each other: each feeds its hidden state to the next, and the last
-    one may have an output."""
-
-    def __init__(
-        self,
-        configs,
-        steps: int,
-        path: str | Path = "",
-        reproduce_2016: bool = False,
-    ) -> None:
-        self.steps = steps
-        self.layers = [LSTM(c, steps, path, reproduce_2016) for c in configs]
-        self.top = self.layers[-1]
-        self.outputs = Sequence(self.top.config.output_dims, steps)
-
-    @property
-    def params(self) -> list[Param]:
-        return [param for layer in self.layers for param in layer.params.values()]
-
-    def begin(
-        self,
-        batch: int,
-        states: list[State] | None = None,
-        copy_state: bool = False,
-        train: bool = False,
-    ) -> None:
-        """Starts a sequence, each layer from its state in `states`."""
-        for k, layer in enumerate(self.layers):
-            layer.begin(batch, states[k] if states else None, copy_state, train)
-        if self.top.config.has_output:
-            self.outputs.resize(batch)
-
-    def fprop(self, inputs: cm.CUDAMatrix | None, first: int = 0) -> None:
-        """Runs all steps; `inputs` (input_dims, (steps - first) batch) are those of
-        step `first` and later, None if there are none. Fills `outputs` (output_dims,
-        steps batch) without bias and non-linearity."""
-        for k, layer in enumerate(self.layers):
-            if k > 0:
-                start = layer.first
-                if start < self.steps:
-                    below = self.layers[k - 1].hidden.span(start + 1, self.steps + 1)
-                    layer.feed(below, start, self.steps)
-            elif inputs is not None:
-                layer.feed(inputs, first, self.steps)
-            for t in range(layer.first, self.steps):
-                layer.step(t)
-        if self.top.config.has_output:
-            self.top.output(self.outputs.all, 0, self.steps)
-
-    def fprop_step(self, t: int, inputs: cm.CUDAMatrix | None) -> cm.CUDAMatrix:
-        """Runs step t alone, with an input (input_dims, batch) or none; returns its
-        output as `fprop` does."""
-        for k, layer in enumerate(self.layers):
-            if t >= layer.first:
-                if k > 0:
-                    layer.feed(self.layers[k - 1].hidden[t + 1], t, t + 1)
-                elif inputs is not None:
-                    layer.feed(inputs, t, t + 1)
-                layer.step(t)
-        self.top.output(self.outputs[t], t, t + 1)
-        return self.outputs[t]
-
-    def states(self) -> list[State]:
-        return [layer.state() for layer in self.layers]
-
-    def bprop(self, state_derivs: list[State] | None = None) -> list[State | None]:
-        """Back from the derivative of the loss in `outputs`, where there is an output,
-        and from `state_derivs` with respect to the last states, where given. Returns
-        the derivatives with respect to the states that `begin` was given."""
-        for layer in self.layers:
-            layer.begin_bprop()
-        if self.top.config.has_output:
-            self.top.output_bprop(self.outputs.all)
-        else:
-            self.top.hidden_deriv.all.assign(0.0)
-        result: list[State | None] = []
-        for k in reversed(range(len(self.layers))):
-            layer = self.layers[k]
-            if state_derivs is not None:
-                layer.hidden_deriv[self.steps - 1].add(state_derivs[k].hidden)
-                layer.cell_deriv[0].add(state_derivs[k].cell)
-            result.append(layer.bprop())
-            if k > 0:
-                layer.input_bprop(self.layers[k - 1].hidden_deriv)
-        return result[::-1]

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 
 import cudamat as cm
+from videolstm.config import locate, messages
+from videolstm.errors import UserError
 
-from .config import locate, messages
 from .data.files import UNREADABLE
-from .errors import UserError
 
 if TYPE_CHECKING:
-    from . import config_pb2
+    from videolstm import config_pb2
 
 
 class Param:

@@ -21,7 +21,7 @@ from videolstm.checkpoint import (
 )
 from videolstm.composite import LSTMCombo
 from videolstm.config import read_model
-from videolstm.lstm import LSTMStack
+from videolstm.stack import LSTMStack
 
 FOLDER = GOLDEN / "checkpoint"
 DESCRIPTION = FOLDER / "lstm_combo_20150402101112.pbtxt"

@@ -17,7 +17,9 @@ from tests.videolstm.helpers import (
     weights_of,
 )
 from videolstm.config import messages, read_model
-from videolstm.lstm import LSTM, Dropout, LSTMStack, State
+from videolstm.dropout import Dropout
+from videolstm.lstm import LSTM, State
+from videolstm.stack import LSTMStack
 
 DIMS, OUTPUTS, BATCH = 5, 3, 4
 
