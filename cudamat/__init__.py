@@ -9,7 +9,7 @@ The same kernels are built as a CUDA library and as a CPU library; `load` choose
 and the first matrix does where nobody has chosen.
 """
 
-from . import learn
+from . import learn, sparse
 from .functions import (
     abs,
     blas_name,
@@ -66,6 +66,7 @@ __all__ = [
     "set_threads",
     "sigmoid",
     "sign",
+    "sparse",
     "sqrt",
     "sum",
     "tanh",

@@ -93,6 +93,10 @@ PROTOTYPES = {
     "cm_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
     "cm_blas_open": [_TEXT],
     "cm_blas_describe": [_TEXT, _INT],
+    # sparse frames (sparse.cu)
+    "cm_compress": [_MATRIX, _POINTER, ct.POINTER(_LONG)],
+    "cm_sparse_product": [_MATRIX, _POINTER, _POINTER, _MATRIX],
+    "cm_sparse_gradient": [_MATRIX, _POINTER, _POINTER, _MATRIX],
     # random numbers (random.cu)
     "cm_fill_uniform": [_MATRIX, _SEED, _SEED],
     "cm_fill_normal": [_MATRIX, _SEED, _SEED],

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cudamat as cm
+from cudamat.sparse import Order
+from videolstm.inputs import Frames, Inputs
 from videolstm.lstm import LSTM, State
 from videolstm.param import Param
 from videolstm.sequence import Sequence
@@ -45,15 +47,12 @@ class Decoder:
         return self.stack.top.b_output
 
     def fprop(
-        self, states: list[State], targets: cm.CUDAMatrix, batch: int, train: bool
+        self, states: list[State], inputs: Inputs | None, batch: int, train: bool
     ) -> None:
-        """Teacher-forced: a conditional decoder's inputs are the true `targets` (dims,
-        steps batch), each one step late."""
+        """Teacher-forced: a conditional decoder's inputs are the true frames before
+        those that it should emit, None where there are none."""
         self.stack.begin(batch, states, self.copy_state, train)
-        known = None
-        if self.conditional and self.steps > 1:
-            known = targets.slice(0, (self.steps - 1) * batch)
-        self.stack.fprop(known, first=1)
+        self.stack.fprop(inputs, first=1)
 
     def fprop_free_running(self, states: list[State], batch: int) -> None:
         """As in testing: a conditional decoder's inputs are its own outputs."""
@@ -115,7 +114,7 @@ class LSTMCombo:
         self.enc_seq_length = self.dec_seq_length or num_frames - self.future_seq_length
         self.kind = self._output_kind()
         self._build()
-        self.frames = Sequence(config.lstm[0].input_dims, num_frames)
+        self.frames = Frames(config.lstm[0].input_dims, num_frames)
         self.reversed = Sequence(config.lstm[0].input_dims, self.dec_seq_length)
         self.train_losses = cm.learn.Totals(2)
         self.valid_losses = cm.learn.Totals(2)
@@ -186,10 +185,24 @@ class LSTMCombo:
         batch = self.frames.batch
         if self.config.squash_relu:
             self.frames.all.apply_relu_squash(self.config.squash_relu_lambda)
+        self.frames.list_nonzeros()
         if self.decoder is not None:
             self.reversed.resize(batch)
             for t in range(self.dec_seq_length):
                 self.reversed[t].assign(self.frames[self.enc_seq_length - 1 - t])
+
+    def _inputs(self, decoder: Decoder) -> Inputs | None:
+        """The true frames that a conditional decoder gets from step 1 on, each the one
+        before the frame that it should emit."""
+        steps = decoder.steps - 1
+        if not decoder.conditional or steps == 0:
+            return None
+        first = self.enc_seq_length
+        if decoder is self.decoder:
+            order = Order(first - 1, -1, steps)
+            return self.frames.inputs(order, self.reversed.span(0, steps))
+        order = Order(first, 1, steps)
+        return self.frames.inputs(order, self.frames.span(first, first + steps))
 
     def _targets(self) -> list[cm.CUDAMatrix]:
         """What each of `decoders` should emit, (dims, steps batch)."""
@@ -209,13 +222,15 @@ class LSTMCombo:
         """
         batch = self.frames.batch
         self.encoder.begin(batch, train=train)
-        self.encoder.fprop(self.frames.span(0, self.enc_seq_length))
+        read = Order(0, 1, self.enc_seq_length)
+        past = self.frames.span(0, self.enc_seq_length)
+        self.encoder.fprop(self.frames.inputs(read, past))
         states = self.encoder.states()
-        for decoder, targets in zip(self.decoders, self._targets(), strict=True):
+        for decoder in self.decoders:
             if decoder is self.future and decoder.conditional and not train:
                 decoder.fprop_free_running(states, batch)
             else:
-                decoder.fprop(states, targets, batch, train)
+                decoder.fprop(states, self._inputs(decoder), batch, train)
 
     def add_losses(self, totals: cm.learn.Totals, derive: bool = False) -> None:
         """Adds the losses of the last `fprop` to totals: [0] reconstruction, [1]

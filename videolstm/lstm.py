@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import cudamat as cm
 from videolstm.dropout import Dropout
+from videolstm.inputs import Inputs
 from videolstm.param import Param
 from videolstm.sequence import Sequence
 
@@ -116,12 +117,12 @@ class LSTM:
                 if dropout is not None:
                     dropout.draw(batch)
 
-    def feed(self, inputs: cm.CUDAMatrix, first: int, last: int) -> None:
+    def feed(self, inputs: Inputs, first: int, last: int) -> None:
         """Gives steps first to last - 1 their inputs (input_dims, (last - first)
         batch), in one product."""
         if self.train and self.input_dropout is not None:
-            inputs = self.input_dropout.apply(inputs, first, last)
-        cm.dot(self.w_input, inputs, self.gates.span(first, last))
+            inputs = Inputs(self.input_dropout.apply(inputs.dense, first, last))
+        inputs.product(self.w_input, self.gates.span(first, last))
         self.inputs, self.fed, self.fed_until = inputs, first, last
 
     def step(self, t: int) -> None:
@@ -239,10 +240,8 @@ class LSTM:
                 params["w_dense"].dw.assign(0.0)
         if "w_input" in params:
             if self.fed < steps:
-                cm.dot(
-                    self.gates.span(self.fed, steps),
-                    self.inputs.T,
-                    params["w_input"].dw,
+                self.inputs.gradient(
+                    self.gates.span(self.fed, steps), params["w_input"].dw
                 )
             else:
                 params["w_input"].dw.assign(0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cudamat as cm
+from videolstm.inputs import Inputs
 from videolstm.lstm import LSTM, State
 from videolstm.param import Param
 from videolstm.sequence import Sequence
@@ -43,16 +44,18 @@ class LSTMStack:
         if self.top.config.has_output:
             self.outputs.resize(batch)
 
-    def fprop(self, inputs: cm.CUDAMatrix | None, first: int = 0) -> None:
+    def fprop(self, inputs: Inputs | cm.CUDAMatrix | None, first: int = 0) -> None:
         """Runs all steps; `inputs` (input_dims, (steps - first) batch) are those of
         step `first` and later, None if there are none. Fills `outputs` (output_dims,
         steps batch) without bias and non-linearity."""
+        if isinstance(inputs, cm.CUDAMatrix):
+            inputs = Inputs(inputs)
         for k, layer in enumerate(self.layers):
             if k > 0:
                 start = layer.first
                 if start < self.steps:
                     below = self.layers[k - 1].hidden.span(start + 1, self.steps + 1)
-                    layer.feed(below, start, self.steps)
+                    layer.feed(Inputs(below), start, self.steps)
             elif inputs is not None:
                 layer.feed(inputs, first, self.steps)
             for t in range(layer.first, self.steps):
@@ -66,9 +69,9 @@ class LSTMStack:
         for k, layer in enumerate(self.layers):
             if t >= layer.first:
                 if k > 0:
-                    layer.feed(self.layers[k - 1].hidden[t + 1], t, t + 1)
+                    layer.feed(Inputs(self.layers[k - 1].hidden[t + 1]), t, t + 1)
                 elif inputs is not None:
-                    layer.feed(inputs, t, t + 1)
+                    layer.feed(Inputs(inputs), t, t + 1)
                 layer.step(t)
         self.top.output(self.outputs[t], t, t + 1)
         return self.outputs[t]

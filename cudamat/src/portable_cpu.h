@@ -71,9 +71,11 @@ inline void synchronize() {}
 
 #ifdef _OPENMP
 inline int threads() { return omp_get_max_threads(); }
+inline int thread_number() { return omp_get_thread_num(); }
 inline void set_threads(int count) { omp_set_num_threads(count); }
 #else
 inline int threads() { return 1; }
+inline int thread_number() { return 0; }
 inline void set_threads(int) {}
 #endif
 
