@@ -19,25 +19,30 @@ namespace {
 
 struct Binary {
   CM_FN real output(real z) const { return sigmoid(z); }
+  // Loss and derivative from one exponential of -|z|, which cannot overflow. The loss is
   // softplus(z) - v z, taken apart: a pixel that is saturated and right loses next to
   // nothing, and that must not drown in the rounding of z - v z.
-  CM_FN real loss(real z, real v) const {
-    const real a = z < 0 ? -z : z;
-    return ((z > 0 ? z : real(0)) - v * z) + log_one_plus_unit(exponential(-a));
+  CM_FN real loss(real z, real v, real* derivative) const {
+    const real e = exponential(z < 0 ? z : -z);
+    *derivative = (z < 0 ? e : real(1)) / (1 + e) - v;
+    return ((z > 0 ? z : real(0)) - v * z) + log_one_plus_unit(e);
   }
-  CM_FN real derivative(real z, real v) const { return sigmoid(z) - v; }
 };
 
 struct Real {
   CM_FN real output(real z) const { return z; }
-  CM_FN real loss(real z, real v) const { return (z - v) * (z - v) / 2; }
-  CM_FN real derivative(real z, real v) const { return z - v; }
+  CM_FN real loss(real z, real v, real* derivative) const {
+    *derivative = z - v;
+    return (z - v) * (z - v) / 2;
+  }
 };
 
 struct Rectified {
   CM_FN real output(real z) const { return relu(z); }
-  CM_FN real loss(real z, real v) const { return (relu(z) - v) * (relu(z) - v) / 2; }
-  CM_FN real derivative(real z, real v) const { return z > 0 ? z - v : real(0); }
+  CM_FN real loss(real z, real v, real* derivative) const {
+    *derivative = z > 0 ? z - v : real(0);
+    return (relu(z) - v) * (relu(z) - v) / 2;
+  }
 };
 
 // ------------------------------------------------------------------ kernels
@@ -59,7 +64,8 @@ struct Loss {
   const real *z, *b, *v;
   index_t rows;
   CM_FN real operator()(index_t i, index_t j) const {
-    return kind.loss(z[i + j * rows] + b[i], v[i + j * rows]);
+    real unused;
+    return kind.loss(z[i + j * rows] + b[i], v[i + j * rows], &unused);
   }
 };
 
@@ -71,9 +77,7 @@ struct LossAndDerivative {
   index_t rows;
   CM_FN real operator()(index_t i, index_t j) const {
     const real logit = z[i + j * rows] + b[i];
-    const real value = v[i + j * rows];
-    z[i + j * rows] = kind.derivative(logit, value);
-    return kind.loss(logit, value);
+    return kind.loss(logit, v[i + j * rows], &z[i + j * rows]);
   }
 };
 

@@ -84,44 +84,109 @@ index_t lowest(const Order& order) {
 
 // ------------------------------------------------------------------ lists
 
-index_t compress(const real* x, const Lists& lists) {
-  const index_t dims = lists.dims, count = lists.count;
-  lists.column_start[0] = 0;
-#pragma omp parallel for schedule(static)
-  for (index_t j = 0; j < count; ++j) {
-    int32_t lit = 0;
-#pragma omp simd reduction(+ : lit)
-    for (index_t i = 0; i < dims; ++i) lit += x[i + j * dims] != 0;
-    lists.column_start[j + 1] = lit;
+namespace {
+
+// Whether any of the kLanes values from p on is not zero.
+inline bool any(const real* p) {
+  typedef real Loose __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
+  typedef int64_t Bits __attribute__((vector_size(64)));
+  const Bits bits = reinterpret_cast<Bits>(*reinterpret_cast<const Loose*>(p) != Vector{});
+  int64_t all = 0;
+  for (int k = 0; k < 8; ++k) all |= bits[k];
+  return all != 0;
+}
+
+// Appends the non-zeros of a column to `rows` and `values`; returns how many there are.
+index_t append(const real* column, index_t dims, std::vector<int32_t>* rows,
+               std::vector<real>* values) {
+  const size_t before = rows->size();
+  auto keep = [&](index_t i) {
+    if (column[i] != 0) {
+      rows->push_back(static_cast<int32_t>(i));
+      values->push_back(column[i]);
+    }
+  };
+  index_t i = 0;
+  for (; i + kLanes <= dims; i += kLanes) {  // most are black from end to end
+    if (any(column + i)) {
+      for (index_t lane = 0; lane < kLanes; ++lane) keep(i + lane);
+    }
   }
+  for (; i < dims; ++i) keep(i);
+  return static_cast<index_t>(rows->size() - before);
+}
+
+// The lists by row, from those by column: a thread has a range of rows, whose entries it
+// counts and then places, column after column.
+void list_by_row(const Lists& lists) {
+  const int workers = threads();
+  std::vector<int32_t> next(lists.dims + 1, 0);
+#pragma omp parallel num_threads(workers)
+  {
+    const index_t me = thread_number();
+    const int32_t low = static_cast<int32_t>(lists.dims * me / workers);
+    const int32_t high = static_cast<int32_t>(lists.dims * (me + 1) / workers);
+    const index_t total = lists.column_start[lists.count];
+    for (index_t k = 0; k < total; ++k) {
+      const int32_t row = lists.entry_row[k];
+      if (row >= low && row < high) ++next[row + 1];
+    }
+#pragma omp barrier
+#pragma omp single
+    {
+      for (index_t i = 0; i < lists.dims; ++i) next[i + 1] += next[i];
+      memcpy(lists.row_start, next.data(), sizeof(int32_t) * (lists.dims + 1));
+    }
+    for (index_t j = 0; j < lists.count; ++j) {
+      for (index_t k = lists.column_start[j]; k < lists.column_start[j + 1]; ++k) {
+        const int32_t row = lists.entry_row[k];
+        if (row < low || row >= high) continue;
+        const int32_t place = next[row]++;
+        lists.entry_column[place] = static_cast<int32_t>(j);
+        lists.row_value[place] = lists.entry_value[k];
+      }
+    }
+  }
+}
+
+}  // namespace
+
+index_t compress(const real* x, const Lists& lists) {
+  // Each thread reads its columns once and keeps what it finds; then it is put in place.
+  const int workers = threads();
+  std::vector<std::vector<int32_t>> rows(workers);
+  std::vector<std::vector<real>> values(workers);
+  for (int worker = 0; worker < workers; ++worker) {  // no thread may have to allocate
+    rows[worker].reserve(lists.room + lists.dims);
+    values[worker].reserve(lists.room + lists.dims);
+  }
+  std::vector<char> full(workers, 0);
+#pragma omp parallel num_threads(workers)
+  {
+    const int me = thread_number();
+    const index_t low = lists.count * me / workers;
+    const index_t high = lists.count * (me + 1) / workers;
+    for (index_t j = low; j < high && !full[me]; ++j) {
+      lists.column_start[j + 1] = static_cast<int32_t>(
+          append(x + j * lists.dims, lists.dims, &rows[me], &values[me]));
+      full[me] = static_cast<index_t>(rows[me].size()) > lists.room;
+    }
+  }
+  if (std::find(full.begin(), full.end(), 1) != full.end()) return -1;
   index_t total = 0;
-  for (index_t j = 0; j < count; ++j) {
+  lists.column_start[0] = 0;
+  for (index_t j = 0; j < lists.count; ++j) {
     total += lists.column_start[j + 1];
     if (total > lists.room) return -1;
     lists.column_start[j + 1] = static_cast<int32_t>(total);
   }
-#pragma omp parallel for schedule(static)
-  for (index_t j = 0; j < count; ++j) {
-    index_t k = lists.column_start[j];
-    for (index_t i = 0; i < dims; ++i) {
-      if (x[i + j * dims] != 0) {
-        lists.entry_row[k] = static_cast<int32_t>(i);
-        lists.entry_value[k++] = x[i + j * dims];
-      }
-    }
+  index_t place = 0;
+  for (int worker = 0; worker < workers; ++worker) {
+    std::copy(rows[worker].begin(), rows[worker].end(), lists.entry_row + place);
+    std::copy(values[worker].begin(), values[worker].end(), lists.entry_value + place);
+    place += static_cast<index_t>(rows[worker].size());
   }
-  // By row: counted, then placed column after column, so that a row's are in order.
-  std::vector<int32_t> next(dims + 1, 0);
-  for (index_t k = 0; k < total; ++k) ++next[lists.entry_row[k] + 1];
-  for (index_t i = 0; i < dims; ++i) next[i + 1] += next[i];
-  memcpy(lists.row_start, next.data(), sizeof(int32_t) * (dims + 1));
-  for (index_t j = 0; j < count; ++j) {
-    for (index_t k = lists.column_start[j]; k < lists.column_start[j + 1]; ++k) {
-      const int32_t place = next[lists.entry_row[k]]++;
-      lists.entry_column[place] = static_cast<int32_t>(j);
-      lists.row_value[place] = lists.entry_value[k];
-    }
-  }
+  list_by_row(lists);
   return total;
 }
 
