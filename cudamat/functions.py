@@ -1,19 +1,36 @@
 """Functions of the module: start and stop, products, sums, element-wise mathematics."""
 
+from __future__ import annotations
+
 import ctypes as ct
 
 import numpy as np
 
+from .base import Base, need_matrix, scalar
+from .face import unary
 from .library import CUDAMatException, lib, load
-from .matrix import CUDAMatrix, _scalar, empty, need_matrix
+from .matrix import CUDAMatrix, empty
+
+MAX_ONES = 1024 * 256
 
 # ----------------------------------------------------------------------- boards
 
 
-def cublas_init() -> None:
-    """Loads the library and its BLAS, so that a mistake shows here and not later."""
+def cublas_init(max_ones: int = MAX_ONES) -> None:
+    """Loads the library and its BLAS, so that a mistake shows here and not later, and
+    makes `CUDAMatrix.ones` (max_ones, 1). Everything works without it too."""
     load()
     blas_name()
+    CUDAMatrix.ones = empty((max_ones, 1)).assign(1.0)
+
+
+def cublas_shutdown() -> None:
+    """Forgets `CUDAMatrix.ones`; everything goes on working."""
+    CUDAMatrix.ones = 0
+
+
+init = cublas_init
+shutdown = cublas_shutdown
 
 
 def cuda_set_device(dev_id: int) -> None:
@@ -86,8 +103,14 @@ def dot(
     target: CUDAMatrix | None = None,
     beta: float = 0.0,
     alpha: float = 1.0,
+    *,
+    mult: float | None = None,
+    scale_targets: float | None = None,
 ) -> CUDAMatrix:
-    """target = beta target + alpha m1 m2, in a new matrix unless a target is given."""
+    """target = beta target + alpha m1 m2, in a new matrix unless a target is given;
+    `mult` and `scale_targets` are other names for alpha and beta."""
+    alpha = alpha if mult is None else mult
+    beta = beta if scale_targets is None else scale_targets
     if target is None:
         rows, cols = need_matrix(m1, "m1").shape[0], need_matrix(m2, "m2").shape[1]
         target = empty((rows, cols))
@@ -98,37 +121,90 @@ def dot(
 
 def vdot(m1: CUDAMatrix, m2: CUDAMatrix) -> float:
     """The sum of the products of corresponding elements."""
-    return _scalar(lib.cm_vdot, m1, m2)
+    return scalar(lib.cm_vdot, m1, m2)
 
 
-def sum(mat: CUDAMatrix, axis: int, target=None, mult: float = 1.0) -> CUDAMatrix:
+def sum(mat: CUDAMatrix, axis: int | None, target=None, mult: float = 1.0):
     """mult times the sums of `mat` along an axis; see `CUDAMatrix.sum`."""
     return need_matrix(mat, "mat").sum(axis, target, mult)
 
 
+def mean(mat: CUDAMatrix, axis: int, target=None) -> CUDAMatrix:
+    """The means of `mat` along an axis; see `CUDAMatrix.mean`."""
+    return need_matrix(mat, "mat").mean(axis, target)
+
+
 # ----------------------------------------------------------------------- element-wise
 
+sigmoid = unary("sigmoid", "1 / (1 + e^-x)")
+tanh = unary("tanh", "The hyperbolic tangent")
+relu = unary("relu", "The larger of x and 0")
+exp = unary("exp", "e^x")
+log = unary("log", "The natural logarithm")
+log_1_plus_exp = unary("log_1_plus_exp", "log(1 + e^x)")
+sqrt = unary("sqrt", "The square root")
+abs = unary("abs", "The absolute value")
+reciprocal = unary("reciprocal", "1 / x")
+sin = unary("sin", "The sine")
+cos = unary("cos", "The cosine")
+floor = unary("floor", "The largest whole number that is not above x")
+ceil = unary("ceil", "The smallest whole number that is not below x")
+gamma = unary("gamma", "The gamma function")
+lgamma = unary("lgamma", "log |gamma(x)|")
 
-def _unary(name: str, doc: str):
-    function_name = f"cm_{name}"
 
-    def apply(mat: CUDAMatrix, target: CUDAMatrix | None = None) -> CUDAMatrix:
-        target = mat if target is None else target
-        getattr(lib, function_name)(mat, target)
-        return target
+def pow(mat: CUDAMatrix, p: CUDAMatrix | float, target=None) -> CUDAMatrix:
+    """`mat` to the power of `p`, a matrix of the same shape or a number, element by
+    element, in place unless a target is given. Powers of negative numbers are NaN
+    unless p is whole."""
+    target = mat if target is None else target
+    if isinstance(p, Base):
+        lib.cm_pow(mat, p, target)
+    else:
+        lib.cm_pow_scalar(mat, p, target)
+    return target
 
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = f"{doc}, element by element, in place unless a target is given."
-    return apply
+
+def soft_threshold(mat: CUDAMatrix, alpha: float, target=None) -> CUDAMatrix:
+    """Each element moved by `alpha` towards 0, and no further, in place unless a target
+    is given."""
+    target = mat if target is None else target
+    lib.cm_soft_threshold(mat, alpha, target)
+    return target
 
 
-sigmoid = _unary("sigmoid", "1 / (1 + e^-x)")
-tanh = _unary("tanh", "The hyperbolic tangent")
-relu = _unary("relu", "The larger of x and 0")
-exp = _unary("exp", "e^x")
-log = _unary("log", "The natural logarithm")
-log_1_plus_exp = _unary("log_1_plus_exp", "log(1 + e^x)")
-sqrt = _unary("sqrt", "The square root")
-abs = _unary("abs", "The absolute value")
-sign = _unary("sign", "-1, 0 or 1")
-reciprocal = _unary("reciprocal", "1 / x")
+def where(
+    condition_mat: CUDAMatrix,
+    if_mat: CUDAMatrix,
+    else_mat: CUDAMatrix,
+    target: CUDAMatrix | None = None,
+) -> CUDAMatrix:
+    """The element of `if_mat` where the condition is not 0, else that of `else_mat`, in
+    the condition's place unless a target is given."""
+    target = condition_mat if target is None else target
+    lib.cm_where(condition_mat, if_mat, else_mat, target)
+    return target
+
+
+def cross_entropy(mat: CUDAMatrix, p: CUDAMatrix, target=None, tiny: float = 1e-10):
+    """-mat log(p + tiny), element by element; see `CUDAMatrix.cross_entropy`."""
+    return need_matrix(mat, "mat").cross_entropy(p, target, tiny)
+
+
+def cross_entropy_bernoulli(
+    mat: CUDAMatrix, p: CUDAMatrix, target=None, tiny: float = 1e-10
+):
+    """-mat log(p + tiny) - (1 - mat) log(1 - p + tiny), element by element; see
+    `CUDAMatrix.cross_entropy_bernoulli`."""
+    return need_matrix(mat, "mat").cross_entropy_bernoulli(p, target, tiny)
+
+
+def correlate(mat: CUDAMatrix, kernel: CUDAMatrix, target=None) -> CUDAMatrix:
+    """The correlation of `mat` with a kernel (K, L), of the same size and with zeros
+    around, in a new matrix unless a target is given::
+
+        target[i, j] = sum over h, w of mat[i + h - K//2, j + w - L//2] kernel[h, w]
+    """
+    target = empty(need_matrix(mat, "mat").shape) if target is None else target
+    lib.cm_correlate(mat, kernel, target)
+    return target

@@ -1,6 +1,7 @@
-"""What learning needs: the LSTM step, output and loss of a decoder, weight updates.
+"""What learning needs: the LSTM step, output and loss of a decoder and of a classifier,
+weight updates.
 
-The equations stand in cudamat/src/lstm.cu, loss.cu and optimizer.cu.
+The equations stand in cudamat/src/lstm.cu, loss.cu, classify.cu and optimizer.cu.
 """
 
 import numpy as np
@@ -15,6 +16,12 @@ TANH, RELU, RELU_OF_2016 = 0, 1, 2
 # Output of a decoder: sigmoid and cross-entropy; linear and half the squared error;
 # relu and half the squared error.
 BINARY, REAL, RECTIFIED = 0, 1, 2
+
+
+def mult_by_sigmoid_deriv(target: CUDAMatrix, acts: CUDAMatrix) -> None:
+    """target *= acts (1 - acts): a derivative goes back through a sigmoid with the
+    output `acts`."""
+    lib.cm_logistic_deriv(target, acts, target)
 
 
 class Totals:
@@ -139,6 +146,47 @@ def output_loss(
     or half squared error), to a total. With `derive`, z becomes the loss's
     derivative."""
     lib.cm_output_loss(z, b, data, kind, derive, 1.0, totals.place(index))
+
+
+def softmax_output(z: CUDAMatrix, b: CUDAMatrix, target: CUDAMatrix) -> CUDAMatrix:
+    """target = softmax of each column of z + b; z (classes, n), b (1, classes)."""
+    lib.cm_softmax_output(z, b, target)
+    return target
+
+
+def softmax_loss(
+    z: CUDAMatrix,
+    b: CUDAMatrix,
+    labels: CUDAMatrix,
+    target: CUDAMatrix,
+    totals: Totals,
+    index: int,
+    derive: bool = False,
+) -> CUDAMatrix:
+    """target = softmax of each column of z + b, and its cross-entropy with the labels,
+    in nats and summed over columns, is added to a total.
+
+    z (classes, frames B) has a column for each frame and case, time outermost; labels
+    (1, B) are the classes of the cases, from 0. One that is no class makes the total
+    NaN. With `derive`, z becomes the loss's derivative.
+    """
+    lib.cm_softmax_loss(z, b, labels, target, derive, 1.0, totals.place(index))
+    return target
+
+
+def vote(
+    p: CUDAMatrix,
+    target: CUDAMatrix,
+    labels: CUDAMatrix | None = None,
+    totals: Totals | None = None,
+    index: int = 0,
+) -> CUDAMatrix:
+    """target (classes, B) = mean of p (classes, frames B) over the frames. Where labels
+    (1, B) are given, the number of cases whose mean is largest at their label, the
+    first of equals, is added to a total."""
+    place = None if labels is None else totals.place(index)
+    lib.cm_vote(p, labels, target, 1.0, place)
+    return target
 
 
 def update(

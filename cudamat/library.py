@@ -28,6 +28,11 @@ class CUDAMatException(Exception):
     """Whatever goes wrong in this package: the message says what, where and why."""
 
 
+class WrongTypeException(CUDAMatException, ValueError):
+    """An argument of a type that an operation does not take. Also a ValueError, which
+    cudamat 0.3 raises."""
+
+
 class MatrixStruct(ct.Structure):
     """`cm_matrix` of the C ABI: column-major memory, its shape as seen, and whether
     that is transposed."""
@@ -50,13 +55,20 @@ _WORDS |= {_INT: "a whole number", _LONG: "a whole number"}
 
 
 def _elementwise() -> dict:
-    unary = "copy sigmoid tanh relu exp log log_1_plus_exp sqrt abs sign reciprocal"
+    """What the macros of elementwise.h make."""
+    unary = "copy sigmoid tanh relu exp log log_1_plus_exp sqrt abs sign reciprocal "
+    unary += "sin cos floor ceil gamma lgamma"
+    number = "relu_squash soft_threshold"
+    pair = "logistic_deriv tanh_deriv rectified_linear_deriv"
+    either = "pow upper_bound_mod"
     binary = "add subtract mult divide minimum maximum less_than greater_than equals"
     table = {f"cm_{name}": [_MATRIX, _MATRIX] for name in unary.split()}
-    for name in binary.split():
+    table |= {f"cm_{name}": [_MATRIX, _REAL, _MATRIX] for name in number.split()}
+    for name in f"{either} {binary}".split():
         table[f"cm_{name}_scalar"] = [_MATRIX, _REAL, _MATRIX]
-        for kind in ("", "_col", "_row"):
-            table[f"cm_{name}{kind}"] = [_MATRIX, _MATRIX, _MATRIX]
+    vectors = [f"{name}_{kind}" for name in binary.split() for kind in ("col", "row")]
+    for name in f"{pair} {either} {binary}".split() + vectors:
+        table[f"cm_{name}"] = [_MATRIX, _MATRIX, _MATRIX]
     return table
 
 
@@ -67,7 +79,8 @@ PROTOTYPES = {
     "cm_board_count": [ct.POINTER(_INT)],
     "cm_board_select": [_INT],
     "cm_board_name": [_INT, _TEXT, _INT, ct.POINTER(_INT), ct.POINTER(_INT)],
-    "cm_board_memory": [ct.POINTER(_SIZE), ct.POINTER(_SIZE)],
+    "cm_board_memory": [_INT, ct.POINTER(_SIZE), ct.POINTER(_SIZE)],
+    "cm_board_of": [_POINTER, ct.POINTER(_INT)],
     "cm_synchronize": [],
     "cm_threads": [ct.POINTER(_INT)],
     "cm_set_threads": [_INT],
@@ -76,21 +89,41 @@ PROTOTYPES = {
     "cm_bytes_in_use": [ct.POINTER(ct.c_longlong)],
     "cm_copy_in": [_POINTER, _POINTER, _SIZE],
     "cm_copy_out": [_POINTER, _POINTER, _SIZE],
-    # element-wise (elementwise.cu)
+    # element-wise (elementwise.cu, special.cu, derivatives.cu)
     **_elementwise(),
     "cm_add_mult": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_subtract_mult": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_add_mult_col": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_add_mult_row": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_mult_add": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_mult_add_scalar": [_MATRIX, _REAL, _REAL, _MATRIX],
+    "cm_where": [_MATRIX] * 4,
     "cm_fill": [_MATRIX, _REAL],
-    "cm_relu_squash": [_MATRIX, _REAL, _MATRIX],
-    # reductions (reduce.cu)
+    "cm_cross_entropy": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_cross_entropy_bernoulli": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    # reductions (reduce.cu, extremes.cu)
     "cm_sum_axis": [_MATRIX, _MATRIX, _INT, _REAL, _REAL],
+    "cm_sqsum_axis": [_MATRIX, _MATRIX, _INT, _REAL, _REAL],
+    "cm_min_axis": [_MATRIX, _MATRIX, _INT],
+    "cm_max_axis": [_MATRIX, _MATRIX, _INT],
+    "cm_argmin_axis": [_MATRIX, _MATRIX, _INT],
+    "cm_argmax_axis": [_MATRIX, _MATRIX, _INT],
     "cm_sum": [_MATRIX, ct.POINTER(_REAL)],
     "cm_sum_squares": [_MATRIX, ct.POINTER(_REAL)],
+    "cm_sum_abs": [_MATRIX, ct.POINTER(_REAL)],
+    "cm_count_nonfinite": [_MATRIX, ct.POINTER(_REAL)],
     "cm_vdot": [_MATRIX, _MATRIX, ct.POINTER(_REAL)],
-    # row ranges (slice.cu)
+    # parts (slice.cu, columns.cu)
     "cm_get_row_slice": [_MATRIX, _LONG, _MATRIX],
     "cm_set_row_slice": [_MATRIX, _LONG, _MATRIX],
-    # products (product.cu)
+    "cm_select_columns": [_MATRIX] * 3,
+    "cm_set_selected_columns": [_MATRIX] * 3,
+    "cm_read_value": [_MATRIX, _LONG, _LONG, ct.POINTER(_REAL)],
+    "cm_write_value": [_MATRIX, _LONG, _LONG, _REAL],
+    # products (product.cu, correlate.cu)
     "cm_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
+    "cm_subtract_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
+    "cm_correlate": [_MATRIX] * 3,
     "cm_blas_open": [_TEXT],
     "cm_blas_describe": [_TEXT, _INT],
     # sparse frames (sparse.cu)
@@ -101,7 +134,18 @@ PROTOTYPES = {
     "cm_fill_uniform": [_MATRIX, _SEED, _SEED],
     "cm_fill_normal": [_MATRIX, _SEED, _SEED],
     "cm_dropout_mask": [_MATRIX, _REAL, _SEED, _SEED],
+    "cm_dropout": [_MATRIX, _REAL, _REAL, _REAL, _SEED, _SEED],
+    "cm_sample_bernoulli": [_MATRIX, _SEED, _SEED, _MATRIX],
     "cm_philox_words": [_POINTER, ct.c_longlong, _SEED, _SEED],
+    # distributions over classes (softmax.cu)
+    "cm_softmax": [_MATRIX, _MATRIX],
+    "cm_softmax_row_major": [_MATRIX, _LONG, _MATRIX],
+    "cm_softmax_grad": [_MATRIX] * 3,
+    "cm_softmax_grad_row_major": [_MATRIX] * 3,
+    "cm_softmax_correct": [_MATRIX] * 3,
+    "cm_softmax_correct_row_major": [_MATRIX] * 3,
+    "cm_softmax_cross_entropy": [_MATRIX, _MATRIX, _REAL, _MATRIX],
+    "cm_softmax_cross_entropy_row_major": [_MATRIX, _MATRIX, _REAL, _MATRIX],
     # learning (lstm.cu, loss.cu, optimizer.cu)
     "cm_lstm_fprop": [_MATRIX] * 6 + [_INT],
     "cm_lstm_bprop": [_MATRIX] * 6 + [_INT],
@@ -109,6 +153,12 @@ PROTOTYPES = {
     "cm_output": [_MATRIX, _MATRIX, _INT, _MATRIX],
     "cm_output_loss": [_MATRIX, _MATRIX, _MATRIX, _INT, _INT, _REAL, _POINTER],
     "cm_update": [_MATRIX] * 4 + [_REAL] * 5,
+    # classes (classify.cu)
+    "cm_softmax_output": [_MATRIX] * 3,
+    "cm_softmax_loss": [_MATRIX] * 4 + [_INT, _REAL, _POINTER],
+    "cm_vote": [_MATRIX] * 3 + [_REAL, _POINTER],
+    # videos, on the host (paint.cu)
+    "cm_paint": [_POINTER] * 3,
 }
 
 
@@ -157,10 +207,12 @@ def _package_file(package: str, *parts: str) -> Path | None:
 
 
 def find_blas(kind: str) -> Path | None:
-    """The BLAS that a pip package ships; None where there is none, and the library
-    tries the system's."""
+    """The BLAS that a pip package ships, for the CPU also numpy's own; None where there
+    is none, and the library tries the system's."""
     if kind == "cpu":
-        return _package_file("scipy_openblas32", "lib", "libscipy_openblas.*")
+        own = _package_file("scipy_openblas32", "lib", "libscipy_openblas.*")
+        beside = Path(np.__file__).parents[1] / "numpy.libs"
+        return own or next(beside.glob("lib*openblas*"), None)
     for folder in ("cu13", "cublas"):
         path = _package_file("nvidia", folder, "lib", "libcublas.so.*")
         if path:
@@ -239,7 +291,7 @@ def _checked(name: str, function):
         try:
             return function(*arguments)
         except ct.ArgumentError as error:
-            raise CUDAMatException(_misfit(name, arguments, str(error))) from None
+            raise WrongTypeException(_misfit(name, arguments, str(error))) from None
 
     return call
 
@@ -256,6 +308,7 @@ def _misfit(name: str, arguments: tuple, error: str) -> str:
 
 
 lib = Library()
+_for_host = Library()
 
 
 def load(kind: str | None = None) -> Library:
@@ -280,6 +333,21 @@ def load(kind: str | None = None) -> Library:
         lib.open(find(chosen), chosen)
     _open_blas()
     return lib
+
+
+def for_host() -> Library:
+    """A library for what is done in the computer's own memory: the one in use or, as
+    long as there is none, any that is built. That decides nothing."""
+    if lib.path is not None:
+        return lib
+    if _for_host.path is None:
+        if os.environ.get("CUDAMAT_LIBRARY"):
+            _for_host.open(find("any"), "any")
+        else:
+            built = [k for k in ("cpu", "cuda") if (HERE / _library_name(k)).is_file()]
+            kind = built[0] if built else "cpu"
+            _for_host.open(find(kind), kind)
+    return _for_host
 
 
 def _open_blas() -> None:

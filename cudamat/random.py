@@ -1,4 +1,10 @@
-"""The state of the random numbers: seed and offset of a Philox stream, nothing else."""
+"""Random numbers: the state, which is seed and offset of a Philox stream and nothing
+else, and the methods of a matrix that draw from it."""
+
+from __future__ import annotations
+
+from .base import Base
+from .library import CUDAMatException, lib
 
 
 class RandomState:
@@ -21,3 +27,47 @@ class RandomState:
 
 
 random_state = RandomState()
+
+
+class Randomness(Base):
+    """The methods of CUDAMatrix that draw random numbers, the same on every board and
+    for any number of threads."""
+
+    @staticmethod
+    def init_random(seed: int = 0) -> None:
+        """Starts the random numbers of all matrices anew from `seed`."""
+        try:
+            random_state.__init__(seed)
+        except (TypeError, ValueError, OverflowError):
+            raise CUDAMatException(f"a seed is a whole number, not {seed!r}") from None
+
+    def fill_with_rand(self):
+        """Uniform random numbers, above 0 and below 1."""
+        lib.cm_fill_uniform(self, random_state.seed, random_state.take(self.size))
+        return self
+
+    def fill_with_randn(self):
+        """Normal random numbers of mean 0 and variance 1."""
+        lib.cm_fill_normal(self, random_state.seed, random_state.take(self.size))
+        return self
+
+    def fill_with_dropout_mask(self, dropprob: float):
+        """0 with probability `dropprob`, else 1 / (1 - dropprob)."""
+        offset = random_state.take(self.size)
+        lib.cm_dropout_mask(self, dropprob, random_state.seed, offset)
+        return self
+
+    def dropout(self, dropprob: float, val: float = 0.0, scale: float = 1.0):
+        """Each element becomes `val` with probability `dropprob`, else it is multiplied
+        by `scale`; in place."""
+        offset = random_state.take(self.size)
+        lib.cm_dropout(self, dropprob, val, scale, random_state.seed, offset)
+        return self
+
+    def sample_bernoulli(self, target=None):
+        """1 with the probability that is there, else 0, in place unless a target is
+        given."""
+        target = self if target is None else target
+        offset = random_state.take(self.size)
+        lib.cm_sample_bernoulli(self, random_state.seed, offset, target)
+        return target

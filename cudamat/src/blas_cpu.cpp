@@ -1,7 +1,7 @@
 // Products on the CPU through a CBLAS that is opened at run time.
 //
-// Names tried in a library: those of scipy-openblas32 (prefix scipy_), then plain CBLAS.
-// Integers are 32 bits wide.
+// Names tried in a library: those of scipy-openblas32 (prefix scipy_), then plain CBLAS;
+// then the same with integers of 64 bits, which end in 64_ and are what numpy brings.
 #include <dlfcn.h>
 
 #include <climits>
@@ -15,15 +15,17 @@ namespace {
 
 const int kColumnMajor = 102, kNoTrans = 111, kTrans = 112;
 
-typedef void (*Gemm)(int, int, int, int, int, int, real, const real*, int, const real*, int,
-                     real, real*, int);
+template <class Int>
+using Gemm = void (*)(int, int, int, Int, Int, Int, real, const real*, Int, const real*,
+                      Int, real, real*, Int);
 typedef void (*SetThreads)(int);
 typedef const char* (*GetText)();
 
 struct Library {
   void* handle = nullptr;
   std::string path;
-  Gemm gemm = nullptr;
+  Gemm<int> gemm = nullptr;        // one of the two
+  Gemm<int64_t> gemm64 = nullptr;
   SetThreads set_threads = nullptr;
   GetText config = nullptr;  // OpenBLAS's own account of itself
   GetText core = nullptr;    // and the processor that its kernels are for
@@ -33,9 +35,17 @@ Library library;
 
 const char* gemm_name() { return sizeof(real) == 8 ? "cblas_dgemm" : "cblas_sgemm"; }
 
-void* find(void* handle, const char* name) {
-  void* symbol = dlsym(handle, (std::string("scipy_") + name).c_str());
-  return symbol ? symbol : dlsym(handle, name);
+void* find(void* handle, const std::string& name) {
+  void* symbol = dlsym(handle, ("scipy_" + name).c_str());
+  return symbol ? symbol : dlsym(handle, name.c_str());
+}
+
+// A function that does not depend on the width of integers.
+template <class Function>
+void find_any(Function* function, void* handle, const std::string& name) {
+  void* symbol = find(handle, name);
+  if (!symbol) symbol = find(handle, name + "64_");
+  *function = reinterpret_cast<Function>(symbol);
 }
 
 // Adds to `tried` why a path was no use.
@@ -46,16 +56,17 @@ bool try_open(const std::string& path, std::string* tried) {
     *tried += "\n  " + path + (why ? std::string(": ") + why : "");
     return false;
   }
-  library.gemm = reinterpret_cast<Gemm>(find(handle, gemm_name()));
-  if (!library.gemm) {
+  library.gemm = reinterpret_cast<Gemm<int>>(find(handle, gemm_name()));
+  library.gemm64 =
+      reinterpret_cast<Gemm<int64_t>>(find(handle, gemm_name() + std::string("64_")));
+  if (!library.gemm && !library.gemm64) {
     *tried += "\n  " + path + ": it has no " + gemm_name();
     dlclose(handle);
     return false;
   }
-  library.set_threads =
-      reinterpret_cast<SetThreads>(find(handle, "openblas_set_num_threads"));
-  library.config = reinterpret_cast<GetText>(find(handle, "openblas_get_config"));
-  library.core = reinterpret_cast<GetText>(find(handle, "openblas_get_corename"));
+  find_any(&library.set_threads, handle, "openblas_set_num_threads");
+  find_any(&library.config, handle, "openblas_get_config");
+  find_any(&library.core, handle, "openblas_get_corename");
   library.handle = handle;
   library.path = path;
   if (library.set_threads) library.set_threads(threads());
@@ -104,9 +115,13 @@ void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alph
           const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
           index_t ldc) {
   if (!library.handle) open(nullptr);
-  library.gemm(kColumnMajor, trans_a ? kTrans : kNoTrans, trans_b ? kTrans : kNoTrans,
-               narrow(m), narrow(n), narrow(k), alpha, a, narrow(lda), b, narrow(ldb), beta,
-               c, narrow(ldc));
+  const int op_a = trans_a ? kTrans : kNoTrans, op_b = trans_b ? kTrans : kNoTrans;
+  if (library.gemm) {
+    library.gemm(kColumnMajor, op_a, op_b, narrow(m), narrow(n), narrow(k), alpha, a,
+                 narrow(lda), b, narrow(ldb), beta, c, narrow(ldc));
+  } else {
+    library.gemm64(kColumnMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+  }
 }
 
 }  // namespace blas

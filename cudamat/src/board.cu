@@ -1,14 +1,41 @@
 // Boards and their memory: what there is, which is used, allocation, copies, and how many
 // bytes are in use.
-#include <atomic>
 #include <cstring>
+#include <mutex>
+#include <unordered_map>
 
 #include "blas.h"
 #include "matrix.h"
 
 namespace cm {
 
-static std::atomic<long long> bytes_in_use(0);
+// What was allocated, by address: only that is freed, and once. Never destroyed itself,
+// because matrices may go as late as the process does.
+struct Ledger {
+  std::mutex guard;
+  std::unordered_map<void*, size_t> blocks;
+  long long bytes = 0;
+};
+
+static Ledger& ledger() {
+  static Ledger* const the_one = new Ledger();
+  return *the_one;
+}
+
+// Uses another board while it lives.
+class Visit {
+ public:
+  explicit Visit(int board) : home_(board_of(nullptr)) { board_visit(board); }
+  ~Visit() {
+    try {
+      board_visit(home_);
+    } catch (const Error&) {  // a board that is lost; the next call will say so
+    }
+  }
+
+ private:
+  const int home_;
+};
 
 static void* allocate(size_t bytes) {
   if (bytes == 0) return nullptr;
@@ -20,8 +47,26 @@ static void* allocate(size_t bytes) {
                               "free",
                               bytes / 1e6, free_bytes / 1e6, total_bytes / 1e6));
   }
-  bytes_in_use += static_cast<long long>(bytes);
+  std::lock_guard<std::mutex> lock(ledger().guard);
+  ledger().blocks[data] = bytes;
+  ledger().bytes += static_cast<long long>(bytes);
   return data;
+}
+
+static void release(void* data, size_t bytes) {
+  if (!data) return;
+  {
+    std::lock_guard<std::mutex> lock(ledger().guard);
+    const auto found = ledger().blocks.find(data);
+    if (found == ledger().blocks.end() || found->second != bytes) {
+      throw Error(kArgument, text("%zu bytes at %p were not allocated here, or are freed "
+                                  "already",
+                                  bytes, data));
+    }
+    ledger().blocks.erase(found);
+    ledger().bytes -= static_cast<long long>(bytes);
+  }
+  raw_release(data);
 }
 
 static void check_memory(const void* device, size_t bytes) {
@@ -31,10 +76,11 @@ static void check_memory(const void* device, size_t bytes) {
   }
 }
 
-static void release(void* data, size_t bytes) {
-  if (!data) return;
-  raw_release(data);
-  bytes_in_use -= static_cast<long long>(bytes);
+static void check_board(int board) {
+  const int count = board_count();
+  if (board >= 0 && board < count) return;
+  throw Error(kArgument, text("there is no board %d; there are %d, counted from 0", board,
+                              count));
 }
 
 }  // namespace cm
@@ -45,29 +91,56 @@ using namespace cm;
 
 // 1 for the CUDA library, 0 for the CPU library; bytes of a real number.
 CM_EXPORT cm_flavour(int* cuda, int* real_bytes) {
-  *cuda = kCuda;
-  *real_bytes = sizeof(real);
-  return kOk;
+  return guard("flavour", [&] {
+    check_place(cuda, "the kind");
+    check_place(real_bytes, "the size of a real");
+    *cuda = kCuda;
+    *real_bytes = sizeof(real);
+  });
 }
 
 CM_EXPORT cm_board_count(int* count) {
-  return guard("board_count", [&] { *count = board_count(); });
+  return guard("board_count", [&] {
+    check_place(count, "the count");
+    *count = board_count();
+  });
 }
 
 CM_EXPORT cm_board_select(int board) {
-  return guard("board_select", [&] { board_select(board); });
+  return guard("board_select", [&] {
+    check_board(board);
+    board_select(board);
+  });
 }
 
 // name: room for `room` characters.
 CM_EXPORT cm_board_name(int board, char* name, int room, int* major, int* minor) {
   return guard("board_name", [&] {
+    check_place(room > 0 ? name : nullptr, "the name");
+    check_place(major, "the version");
+    check_place(minor, "the version");
+    check_board(board);
     strncpy(name, board_name(board, major, minor).c_str(), room - 1);
     name[room - 1] = 0;
   });
 }
 
-CM_EXPORT cm_board_memory(size_t* free_bytes, size_t* total_bytes) {
-  return guard("board_memory", [&] { board_memory(free_bytes, total_bytes); });
+CM_EXPORT cm_board_memory(int board, size_t* free_bytes, size_t* total_bytes) {
+  return guard("board_memory", [&] {
+    check_place(free_bytes, "the free bytes");
+    check_place(total_bytes, "all bytes");
+    check_board(board);
+    const Visit visit(board);
+    board_memory(free_bytes, total_bytes);
+  });
+}
+
+// The board that memory is on; the one in use for a null pointer.
+CM_EXPORT cm_board_of(const void* data, int* board) {
+  return guard("board_of", [&] {
+    check_place(board, "the number");
+    *board = board_of(data);
+  });
 }
 
 CM_EXPORT cm_synchronize() {
@@ -77,8 +150,10 @@ CM_EXPORT cm_synchronize() {
 // ------------------------------------------------------------------ threads
 
 CM_EXPORT cm_threads(int* count) {
-  *count = threads();
-  return kOk;
+  return guard("threads", [&] {
+    check_place(count, "the count");
+    *count = threads();
+  });
 }
 
 CM_EXPORT cm_set_threads(int count) {
@@ -95,7 +170,10 @@ CM_EXPORT cm_set_threads(int count) {
 // ------------------------------------------------------------------ memory
 
 CM_EXPORT cm_allocate(size_t bytes, void** out) {
-  return guard("allocate", [&] { *out = allocate(bytes); });
+  return guard("allocate", [&] {
+    check_place(out, "the address");
+    *out = allocate(bytes);
+  });
 }
 
 CM_EXPORT cm_release(void* data, size_t bytes) {
@@ -103,13 +181,17 @@ CM_EXPORT cm_release(void* data, size_t bytes) {
 }
 
 CM_EXPORT cm_bytes_in_use(long long* out) {
-  *out = bytes_in_use;
-  return kOk;
+  return guard("bytes_in_use", [&] {
+    check_place(out, "the number");
+    std::lock_guard<std::mutex> lock(ledger().guard);
+    *out = ledger().bytes;
+  });
 }
 
 CM_EXPORT cm_copy_in(void* device, const void* host, size_t bytes) {
   return guard("copying to the board", [&] {
     check_memory(device, bytes);
+    if (bytes) check_place(host, "what is copied");
     if (bytes) copy_in(device, host, bytes);
   });
 }
@@ -117,6 +199,7 @@ CM_EXPORT cm_copy_in(void* device, const void* host, size_t bytes) {
 CM_EXPORT cm_copy_out(void* host, const void* device, size_t bytes) {
   return guard("copying from the board", [&] {
     check_memory(device, bytes);
+    if (bytes) check_place(host, "the copy");
     if (bytes) copy_out(host, device, bytes);
   });
 }

@@ -33,7 +33,8 @@ void check_present(const Matrix* m, const char* role) {
     throw Error(kArgument, text("%s has a negative shape (%lld, %lld)", role,
                                 wide(m->rows), wide(m->cols)));
   }
-  if (m->cols > 0 && m->rows > (index_t(1) << 59) / m->cols) {
+  const index_t most = index_t(1) << 59;
+  if (m->rows > most || m->cols > most || (m->cols > 0 && m->rows > most / m->cols)) {
     throw Error(kArgument, text("%s has shape (%lld, %lld), more than any memory holds",
                                 role, wide(m->rows), wide(m->cols)));
   }
@@ -83,6 +84,10 @@ void check_disjoint(const Matrix* target, const Matrix* m, const char* role) {
                               role));
 }
 
+void check_place(const void* place, const char* what) {
+  if (!place) throw Error(kArgument, text("there is no place for %s", what));
+}
+
 void check_plain(const Matrix* m, const char* role) {
   if (!m->trans || m->rows == 1 || m->cols == 1) return;
   throw Error(kArgument, text("%s is a transposed view; copy it first", role));
@@ -91,6 +96,7 @@ void check_plain(const Matrix* m, const char* role) {
 }  // namespace cm
 
 CM_EXPORT cm_last_error(const char** out) {
+  if (!out) return cm::kArgument;
   *out = cm::last_error.c_str();
-  return 0;
+  return cm::kOk;
 }

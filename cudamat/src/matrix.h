@@ -35,6 +35,12 @@ inline View view(const Matrix* m) {
   return v;
 }
 
+// The same matrix transposed.
+inline View turned(View v) {
+  const View other = {v.p, v.cs, v.rs};
+  return other;
+}
+
 inline index_t size(const Matrix* m) { return m->rows * m->cols; }
 
 // ------------------------------------------------------------------ checks
@@ -49,6 +55,8 @@ void check_same_shape(const Matrix* a, const char* role_a, const Matrix* b,
 void check_overlap(const Matrix* target, const Matrix* m, const char* role);
 // Throws if they share any memory at all.
 void check_disjoint(const Matrix* target, const Matrix* m, const char* role);
+// Throws unless `place`, where `what` is to go, is there.
+void check_place(const void* place, const char* what);
 // Throws unless the matrix is stored as it is seen.
 void check_plain(const Matrix* m, const char* role);
 

@@ -1,12 +1,14 @@
 // The one file that asks which compiler is running.
 //
 // Every kernel of the library is a plain struct with an operator(), written once. nvcc
-// runs it as CUDA threads, g++ as OpenMP loops; the four skeletons below are all there is:
+// runs it as CUDA threads, g++ as OpenMP loops; the five skeletons below are all there is:
 //
 //   for_each(n, f)               f(i)            for 0 <= i < n, any order
 //   for_grid(rows, cols, f)      f(i, j)         for every element, i runs fastest
 //   for_rows(n, f)               f(row, block)   one block of threads for each row
 //   for_row_sums(rows, cols, f, finish)          finish(i, sum over j of f(i, j))
+//   for_row_reduce(rows, cols, identity, combine, f, finish)
+//                                                the same with combine in place of a sum
 //
 // Beside them it has the board's memory (allocate, copy_in, copy_out, ...), its stream and
 // the host's threads, under the same names on both sides.

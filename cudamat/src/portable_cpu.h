@@ -2,6 +2,7 @@
 // Included by portable.h under g++.
 #pragma once
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,8 @@ const bool kCuda = false;  // which library this is
 
 inline int board_count() { return 1; }  // the computer itself
 inline void board_select(int) {}
+inline void board_visit(int) {}
+inline int board_of(const void*) { return 0; }
 
 // The memory that can be had without pushing other programs out, and all there is.
 inline void board_memory(size_t* free_bytes, size_t* total_bytes) {
@@ -72,12 +75,18 @@ inline void synchronize() {}
 #ifdef _OPENMP
 inline int threads() { return omp_get_max_threads(); }
 inline int thread_number() { return omp_get_thread_num(); }
-inline void set_threads(int count) { omp_set_num_threads(count); }
 #else
 inline int threads() { return 1; }
 inline int thread_number() { return 0; }
-inline void set_threads(int) {}
 #endif
+void set_threads(int count);  // threads_cpu.cpp
+
+// log |gamma(x)|. The C library's lgamma leaves the sign in a global variable, where
+// threads would meet.
+CM_FN double log_gamma(double x) {
+  int sign;
+  return lgamma_r(x, &sign);
+}
 
 // ------------------------------------------------------------------ skeletons
 
@@ -155,6 +164,25 @@ void for_row_sums(index_t rows, index_t cols, F f, Finish finish) {
     for (index_t j = 0; j < cols; ++j) {
 #pragma omp simd
       for (index_t r = 0; r < count; ++r) value[r] += f(first + r, j);
+    }
+    for (index_t r = 0; r < count; ++r) finish(first + r, value[r]);
+  }
+}
+
+template <class T, class Combine, class F, class Finish>
+void for_row_reduce(index_t rows, index_t cols, T identity, Combine combine, F f,
+                    Finish finish) {
+  const index_t kStrip = 64;
+  const index_t strips = (rows + kStrip - 1) / kStrip;
+#pragma omp parallel for schedule(static) firstprivate(combine, f, finish) \
+    if (rows * cols >= kParallelFrom)
+  for (index_t strip = 0; strip < strips; ++strip) {
+    const index_t first = strip * kStrip;
+    const index_t count = rows - first < kStrip ? rows - first : kStrip;
+    T value[kStrip];
+    for (index_t r = 0; r < count; ++r) value[r] = identity;
+    for (index_t j = 0; j < cols; ++j) {
+      for (index_t r = 0; r < count; ++r) value[r] = combine(value[r], f(first + r, j));
     }
     for (index_t r = 0; r < count; ++r) finish(first + r, value[r]);
   }

@@ -22,7 +22,11 @@ inline std::string cuda_text(cudaError_t code) {
 inline void check_cuda(cudaError_t code, const char* what) {
   if (code == cudaSuccess) return;
   cudaGetLastError();  // clear it: the next call must not report this one again
-  throw Error(kBoard, std::string(what) + ": " + cuda_text(code));
+  const char* hint = code == cudaErrorInitializationError
+                         ? "; a process that was forked from one that used a board cannot "
+                           "use it, so start it in another way (spawn)"
+                         : "";
+  throw Error(kBoard, std::string(what) + ": " + cuda_text(code) + hint);
 }
 
 inline cudaStream_t& stream_slot() {
@@ -48,7 +52,26 @@ inline void board_select(int board) {
   check_cuda(cudaSetDevice(board), "selecting the CUDA board");
   if (stream_slot()) check_cuda(cudaStreamDestroy(stream_slot()), "ending a stream");
   stream_slot() = nullptr;
+  // A stream that waits for the default one, and that one for it: other libraries that
+  // share our memory work there.
   check_cuda(cudaStreamCreate(&stream_slot()), "creating a stream");
+}
+
+// Asks another board something; the stream stays where it is.
+inline void board_visit(int board) {
+  check_cuda(cudaSetDevice(board), "turning to a CUDA board");
+}
+
+// The board that memory is on; the one in use for a null pointer.
+inline int board_of(const void* data) {
+  int board = 0;
+  if (!data) {
+    check_cuda(cudaGetDevice(&board), "asking which board is in use");
+    return board;
+  }
+  cudaPointerAttributes found;
+  check_cuda(cudaPointerGetAttributes(&found, data), "asking where memory is");
+  return found.device;
 }
 
 inline void board_memory(size_t* free_bytes, size_t* total_bytes) {
@@ -98,6 +121,8 @@ inline void synchronize() {
 
 inline int threads() { return 1; }  // of the host; nothing to share out there
 inline void set_threads(int) {}
+
+CM_FN double log_gamma(double x) { return ::lgamma(x); }  // log |gamma(x)|
 
 // ------------------------------------------------------------------ blocks
 
@@ -177,22 +202,25 @@ __global__ void rows_kernel(index_t n, F f) {
   for (index_t row = blockIdx.x; row < n; row += gridDim.x) f(row, Block());
 }
 
-// A block is 32 rows by 8 lanes; lane l adds the columns l, l + 8, ..., then the
-// lanes are added in order.
-template <class T, class F, class Finish>
-__global__ void row_sums_kernel(index_t rows, index_t cols, F f, Finish finish) {
+// A block is 32 rows by 8 lanes; lane l combines the columns l, l + 8, ..., then the
+// lanes are combined in order.
+template <class T, class Combine, class F, class Finish>
+__global__ void row_reduce_kernel(index_t rows, index_t cols, T identity, Combine combine,
+                                  F f, Finish finish) {
   __shared__ T part[8][32];
   for (index_t first = static_cast<index_t>(blockIdx.x) * 32; first < rows;
        first += static_cast<index_t>(gridDim.x) * 32) {
     const index_t i = first + threadIdx.x;
-    T value = T(0);
+    T value = identity;
     if (i < rows) {
-      for (index_t j = threadIdx.y; j < cols; j += 8) value += f(i, j);
+      for (index_t j = threadIdx.y; j < cols; j += 8) value = combine(value, f(i, j));
     }
     part[threadIdx.y][threadIdx.x] = value;
     __syncthreads();
     if (threadIdx.y == 0 && i < rows) {
-      for (int lane = 1; lane < 8; ++lane) value += part[lane][threadIdx.x];
+      for (int lane = 1; lane < 8; ++lane) {
+        value = combine(value, part[lane][threadIdx.x]);
+      }
       finish(i, value);
     }
     __syncthreads();
@@ -221,12 +249,18 @@ void for_rows(index_t n, F f) {
   check_cuda(cudaGetLastError(), "launching a kernel");
 }
 
+template <class T, class Combine, class F, class Finish>
+void for_row_reduce(index_t rows, index_t cols, T identity, Combine combine, F f,
+                    Finish finish) {
+  if (rows <= 0) return;
+  row_reduce_kernel<<<grid_for((rows + 31) / 32), dim3(32, 8), 0, stream()>>>(
+      rows, cols, identity, combine, f, finish);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
 template <class T, class F, class Finish>
 void for_row_sums(index_t rows, index_t cols, F f, Finish finish) {
-  if (rows <= 0) return;
-  row_sums_kernel<T><<<grid_for((rows + 31) / 32), dim3(32, 8), 0, stream()>>>(
-      rows, cols, f, finish);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  for_row_reduce(rows, cols, T(0), Block::Plus<T>(), f, finish);
 }
 
 }  // namespace cm

@@ -51,6 +51,11 @@ CM_EXPORT cm_dot(const cm_matrix* a, const cm_matrix* b, cm_matrix* target, doub
   return guard("dot", [&] { dot(a, b, target, beta, alpha); });
 }
 
+CM_EXPORT cm_subtract_dot(const cm_matrix* a, const cm_matrix* b, cm_matrix* target,
+                          double beta, double alpha) {
+  return guard("subtract_dot", [&] { dot(a, b, target, beta, -alpha); });
+}
+
 // Opens the BLAS at `path`; without one, the usual ones.
 CM_EXPORT cm_blas_open(const char* path) {
   return guard("blas_open", [&] { blas::open(path); });
@@ -59,6 +64,7 @@ CM_EXPORT cm_blas_open(const char* path) {
 // out: room for `room` characters.
 CM_EXPORT cm_blas_describe(char* out, int room) {
   return guard("blas_describe", [&] {
+    check_place(room > 0 ? out : nullptr, "the description");
     strncpy(out, blas::describe().c_str(), room - 1);
     out[room - 1] = 0;
   });

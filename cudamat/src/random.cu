@@ -6,7 +6,7 @@
 // board, in float and double, and for any number of threads.
 #include <cmath>
 
-#include "matrix.h"
+#include "map.h"
 
 using namespace cm;
 
@@ -91,6 +91,45 @@ void draw(Make make, uint64_t seed, uint64_t offset, Matrix* m) {
   for_each((n + 3) / 4, Draw<Make>{make, seed, offset, n, m->data});
 }
 
+// 1 with probability x, else 0.
+struct Bernoulli {
+  CM_FN real operator()(double u, real x) const { return real(u < x); }
+};
+
+// `dropped` with probability p, else scale x.
+struct Drop {
+  double p;
+  real dropped, scale;
+  CM_FN real operator()(double u, real x) const { return u < p ? dropped : scale * x; }
+};
+
+// y = op(uniform number, x); x is seen as y is stored.
+template <class Op>
+struct DrawFrom {
+  Op op;
+  uint64_t seed, offset;
+  View x;
+  index_t rows, size;
+  real* y;
+  CM_FN void operator()(index_t block) const {
+    const Words words = philox(offset + uint64_t(block), seed);
+    for (index_t w = 0; w < 4; ++w) {
+      const index_t e = 4 * block + w;
+      if (e < size) y[e] = op(uniform(words.x[w]), x(e % rows, e / rows));
+    }
+  }
+};
+
+template <class Op>
+void draw_from(Op op, uint64_t seed, uint64_t offset, const Matrix* x, Matrix* y) {
+  check_present(x, "the matrix");
+  check_present(y, "target");
+  check_operand(x, "the matrix", y);
+  const View seen = y->trans ? turned(view(x)) : view(x);
+  const index_t rows = y->trans ? y->cols : y->rows, n = size(y);
+  for_each((n + 3) / 4, DrawFrom<Op>{op, seed, offset, seen, rows, n, y->data});
+}
+
 struct Raw {
   uint64_t seed, offset;
   uint32_t* words;
@@ -123,9 +162,32 @@ CM_EXPORT cm_dropout_mask(cm_matrix* m, double p, uint64_t seed, uint64_t offset
   });
 }
 
+CM_EXPORT cm_sample_bernoulli(const cm_matrix* m, uint64_t seed, uint64_t offset,
+                              cm_matrix* target) {
+  return guard("sample_bernoulli",
+               [&] { draw_from(Bernoulli(), seed, offset, m, target); });
+}
+
+// In place: `dropped` with probability p, else scaled.
+CM_EXPORT cm_dropout(cm_matrix* m, double p, double dropped, double scale, uint64_t seed,
+                     uint64_t offset) {
+  return guard("dropout", [&] {
+    if (!(p >= 0 && p <= 1)) {
+      throw Error(kArgument, text("the dropout probability is %g; it must be from 0 to 1", p));
+    }
+    draw_from(Drop{p, real(dropped), real(scale)}, seed, offset, m, m);
+  });
+}
+
 // The generator's own words, 4 blocks_count of them on the board: for tests against the
 // published vectors.
 CM_EXPORT cm_philox_words(uint32_t* words, long long block_count, uint64_t seed,
                           uint64_t offset) {
-  return guard("philox_words", [&] { for_each(block_count, Raw{seed, offset, words}); });
+  return guard("philox_words", [&] {
+    if (block_count < 0 || block_count > (1ll << 40)) {
+      throw Error(kArgument, text("%lld blocks cannot be made", block_count));
+    }
+    if (block_count > 0) check_place(words, "the words");
+    for_each(block_count, Raw{seed, offset, words});
+  });
 }

@@ -6,8 +6,12 @@
 
 namespace cm {
 
-// Board memory for `count` doubles that lasts until the next call (reduce.cu).
+// Board memory for `count` doubles that lasts until the thread's next call (reduce.cu).
 double* partial_sums(index_t count);
+
+// Throws unless `target` can take a reduction of m along the axis: (1, cols) for axis 0,
+// (rows, 1) for axis 1.
+void check_axis(const Matrix* m, const Matrix* target, int axis);
 
 template <class F>
 struct ColumnSum {

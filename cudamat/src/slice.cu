@@ -19,12 +19,13 @@ View rows_from(const Matrix* m, index_t start) {
 void check_rows(const Matrix* m, const Matrix* part, index_t start) {
   check_present(m, "the matrix");
   check_present(part, "the slice");
-  if (part->cols != m->cols || start < 0 || start + part->rows > m->rows) {
+  if (part->cols != m->cols || start < 0 ||
+      start > m->rows - part->rows) {
     throw Error(kArgument,
-                text("rows %lld to %lld, %lld columns, are not within a matrix of shape "
-                     "(%lld, %lld)",
-                     (long long)start, (long long)(start + part->rows),
-                     (long long)part->cols, (long long)m->rows, (long long)m->cols));
+                text("%lld rows from %lld on, %lld columns, are not within a matrix of "
+                     "shape (%lld, %lld)",
+                     (long long)part->rows, (long long)start, (long long)part->cols,
+                     (long long)m->rows, (long long)m->cols));
   }
   check_disjoint(part, m, "the matrix");
 }

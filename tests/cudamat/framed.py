@@ -21,7 +21,7 @@ class Framed:
         host[:, self.columns] = stored
         self.before = host
         self.whole = cm.CUDAMatrix(host)
-        view = self.whole.slice(self.columns.start, self.columns.stop)
+        view = self.whole.col_slice(self.columns.start, self.columns.stop)
         self.matrix = view.T if trans else view
 
     def values(self) -> np.ndarray:

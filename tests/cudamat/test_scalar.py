@@ -114,3 +114,52 @@ def test_functions_are_monotonous_where_their_pieces_meet():
     x = np.linspace(0.6249, 0.6251, 2001).astype(np.float32)
     steps = np.diff(apply(cm.tanh, x))
     assert steps.min() >= -2 * np.spacing(np.float32(0.55))
+
+
+# ----------------------------------------------------------------------- gamma
+
+EULER, ZETA = (
+    0.5772156649015329,
+    (1.6449340668482264, 1.2020569031595942, 1.08232323371),
+)
+
+
+def lgamma_near_1(e):
+    """log gamma(1 + e) by its series, to 4e-9 of e for |e| <= 0.01."""
+    terms = [(-1) ** k * ZETA[k - 2] / k * e**k for k in (2, 3, 4)]
+    return -EULER * e + sum(terms)
+
+
+def test_lgamma_near_its_zeros():
+    """At 1 and 2 it vanishes; digits are left all the same."""
+    e = (np.array([-0.01, -1e-3, -1e-4, 1e-4, 1e-3, 0.01])).astype(np.float32)
+    for place, extra in ((1.0, lambda e: 0), (2.0, np.log1p)):
+        x = (place + e.astype(np.float64)).astype(np.float32).astype(np.float64)
+        exact = x - place
+        want = lgamma_near_1(exact) + extra(exact)
+        tolerance = 1e-6 if cm.real_type() == np.float32 else 1e-8
+        np.testing.assert_allclose(apply(cm.lgamma, x), want, tolerance)
+
+
+def test_known_values_of_gamma():
+    x = [0.5, 1, 2, 3, 5, 11, -0.5, -1.5]
+    root = np.sqrt(np.pi)
+    want = [root, 1, 1, 2, 24, 3628800, -2 * root, 4 / 3 * root]
+    tolerance = 1e-6 if cm.real_type() == np.float32 else 1e-14
+    np.testing.assert_allclose(apply(cm.gamma, x), want, tolerance)
+    logarithms = apply(cm.lgamma, [0.5, 3, 11, -0.5, 1e4, 1e30])
+    want = [np.log(root), np.log(2), np.log(3628800), np.log(2 * root)]
+    want += [82099.71749644238, 1e30 * (np.log(1e30) - 1)]
+    np.testing.assert_allclose(logarithms, want, tolerance)
+    poles = apply(cm.lgamma, [0, -1, -2, np.inf, -np.inf])
+    assert np.isposinf(poles).all()
+    assert np.isnan(apply(cm.gamma, [-1, -2, np.nan])).all()
+
+
+def test_powers():
+    """Whole powers of negative numbers have their sign; others are NaN."""
+    m = cm.CUDAMatrix([[-2.0, -2.0, -2.0, -2.0, 0.0, 3.0]])
+    p = cm.CUDAMatrix([[3.0, 2.0, -1.0, 0.5, 0.0, -2.0]])
+    got = cm.pow(m, p, cm.empty((1, 6))).asarray()[0]
+    np.testing.assert_allclose(got, [-8, 4, -0.5, np.nan, 1, 1 / 9], 1e-6)
+    np.testing.assert_array_equal(cm.pow(m, 3).asarray()[0], [-8, -8, -8, -8, 0, 27])

@@ -1,0 +1,41 @@
+"""Memory on the board, and who frees it."""
+
+import ctypes as ct
+
+from .library import lib, load
+
+
+class Buffer:
+    """Memory on the board, freed once, when the last matrix that uses it is gone."""
+
+    def __init__(self, nbytes: int) -> None:
+        self.nbytes = nbytes
+        self.pointer = None
+        self.lent: list = []  # an entry for each Lease of the memory
+        load()
+        pointer = ct.c_void_p()
+        lib.cm_allocate(nbytes, ct.byref(pointer))
+        self.pointer = pointer.value
+
+    def free(self) -> None:
+        pointer, self.pointer = self.pointer, None
+        if pointer is not None:
+            lib.cm_release(pointer, self.nbytes)
+
+    def __del__(self) -> None:
+        try:
+            self.free()
+        except Exception:  # the interpreter is shutting down, or the board is lost
+            pass
+
+
+class _Nothing(Buffer):
+    """What a view has after its own `free_device_memory`."""
+
+    def __init__(self) -> None:
+        self.nbytes = 0
+        self.pointer = None
+        self.lent = []
+
+
+NOTHING = _Nothing()
