@@ -3,6 +3,8 @@
 ##   make demo    trains a small model on bouncing digits, draws what it predicts
 ##   make test    runs every test, in single and in double precision
 ##   make lint    checks the style of the Python files
+##   make gpu-check   on a machine with a GPU: builds for it, runs every test, sanitizers,
+##                a training run at full size; writes benchmarks/results
 ##   make build   builds the CPU libraries of cudamat (CUDA: make -C cudamat help)
 ##   make clean   removes what was built; .venv stays
 ##   make help    prints this
@@ -10,8 +12,9 @@
 ## demo, test, lint and build first make what is missing or out of date: .venv with the
 ## packages needed, the configuration module, the CPU libraries.
 ##
-##   PYTHON=python3     the Python that .venv is made of
+##   PYTHON=python3     the Python that .venv is made of, and that gpu-check runs in
 ##   PYTEST_ARGS="-x"   arguments for pytest
+##   GPU_CHECK_ARGS="--stage tests"   arguments for gpu-check
 
 PYTHON ?= python3
 # From here on everything runs in .venv; paths are relative, so that a folder with a
@@ -26,7 +29,7 @@ DOUBLE_TESTS := $(wildcard tests/cudamat tests/videolstm)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test lint build clean help
+.PHONY: demo test lint build gpu-check clean help
 
 # One thing at a time here, so that the output can be read, and every core for the
 # libraries: .NOTPARALLEL does not reach the makes that are started below.
@@ -45,6 +48,10 @@ test: build
 lint: $(INSTALLED)
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m ruff format --check .
+
+# Without .venv and without a network: the Python at hand has what it needs, or says so.
+gpu-check:
+	@$(PYTHON) -m benchmarks.gpu_check $(GPU_CHECK_ARGS)
 
 build: $(INSTALLED) $(CONFIG) $(LIBRARIES)
 

@@ -129,7 +129,10 @@ class PlatformDistribution(Distribution):
 
 setup(
     packages=find_packages(include=["cudamat*", "videolstm*"]),
-    package_data={"cudamat": ["libcudamat_*.so"]},
+    package_data={
+        "cudamat": ["libcudamat_*.so", "py.typed"],
+        "videolstm": ["py.typed"],
+    },
     include_package_data=False,
     py_modules=existing_scripts(),
     entry_points={

@@ -11,12 +11,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+import cudamat as cm
 from tests.videolstm.helpers import GOLDEN, WEIGHTS, describe, read_h5
 from videolstm.config import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 SIDE, CLIPS = 30, 7
-FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+# The programs run on whichever library the tests do.
+BOARD = "cpu" if cm.load().kind == "cpu" else "0"
+FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
 
 TRAIN = """dataset_type: BOUNCING_MNIST
 data_file: "digits.h5"

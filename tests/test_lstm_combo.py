@@ -8,6 +8,7 @@ import pytest
 
 import cudamat as cm
 from tests.commands import (
+    BOARD,
     CLIPS,
     FILES,
     SIDE,
@@ -81,7 +82,7 @@ def test_a_run_leaves_description_checkpoint_and_log(folder):
     run = train(folder, *FILES)
     names = {path.name for path in (folder / "out").iterdir()}
     stem = f"model_{run.timestamp}"
-    assert names == {f"{stem}.pbtxt", f"{stem}.h5", f"{stem}.csv"}
+    assert names == {f"{stem}{suffix}" for suffix in (".pbtxt", ".h5", ".csv", ".png")}
     expected = small_model(print_after=1)
     expected.timestamp.append(run.timestamp)
     assert read_model(run.description) == expected
@@ -114,7 +115,7 @@ def test_pictures_are_drawn_and_change_nothing(folder):
     plain = train(folder, *FILES)
     write_files(folder, print_after=1, display_after=2)
     drawn = train(folder, *FILES)
-    pictures = list((folder / "out").glob("*.png"))
+    pictures = list((folder / "out").glob("*_2.png"))
     assert pictures == [folder / "out" / f"model_{drawn.timestamp}_2.png"]
     assert pictures[0].read_bytes().startswith(b"\x89PNG")
     assert (drawn.weights(), drawn.rows) == (plain.weights(), plain.rows)
@@ -240,7 +241,7 @@ def test_a_checkpoint_of_the_release_is_continued(tmp_path):
     frames = frames_of(arrays["input/v"], 6)
     # pixels 2x4 have no square frames: LABELLED data, all frames of all videos
     write_labelled(tmp_path, frames)
-    args = (f"{name}.pbtxt", "data.pbtxt", "data.pbtxt", "cpu", "--max-iters", 2)
+    args = (f"{name}.pbtxt", "data.pbtxt", "data.pbtxt", BOARD, "--max-iters", 2)
     with (tmp_path / args[0]).open("a") as file:
         file.write("reproduce_2016_release: true validate_after: 1\n")
     run = train(tmp_path, *args)
@@ -291,7 +292,7 @@ def test_a_pretrained_run_is_continued_from_another_folder(tmp_path):
         1,
     )
     (models / "model.pbtxt").write_text(text)
-    data = ("models/train.pbtxt", "models/valid.pbtxt", "cpu")
+    data = ("models/train.pbtxt", "models/valid.pbtxt", BOARD)
     run = train(tmp_path, "models/model.pbtxt", *data)
     again = train(tmp_path, run.description.relative_to(tmp_path), *data)
     assert again.weights() == run.weights()

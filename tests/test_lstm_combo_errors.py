@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.commands import (
+    BOARD,
     FILES,
     TRAIN,
     VALID,
@@ -126,7 +127,7 @@ DESCRIPTIONS = {
     ),
     "no data": Wrong(
         ("none.pbtxt: there is no such file", "description (.pbtxt) of a data set"),
-        args=("model.pbtxt", "none.pbtxt", "valid.pbtxt", "cpu"),
+        args=("model.pbtxt", "none.pbtxt", "valid.pbtxt", BOARD),
     ),
     "folder for a model": Wrong((". is a folder",), args=model(".")),
     "data for a model": Wrong(
@@ -134,7 +135,7 @@ DESCRIPTIONS = {
     ),
     "swapped": Wrong(
         ("train.pbtxt, line 1 column 1", "'dataset_type' is a field of Data", "order?"),
-        args=("train.pbtxt", "model.pbtxt", "valid.pbtxt", "cpu"),
+        args=("train.pbtxt", "model.pbtxt", "valid.pbtxt", BOARD),
     ),
     "unknown field": Wrong(
         ("model.pbtxt, line ", " column 1: ", "no field 'max_iter'", "'max_iters'?"),
@@ -330,7 +331,7 @@ def test_other_training_data_are_not_gone_on_with(tmp_path):
     write_files(tmp_path)
     run = train(tmp_path, *FILES)
     before = sorted((tmp_path / "out").iterdir())
-    args = (run.description, "valid.pbtxt", "valid.pbtxt", "cpu")
+    args = (run.description, "valid.pbtxt", "valid.pbtxt", BOARD)
     line = sentence(run_program(tmp_path, "lstm_combo.py", *args))
     name = f"out/model_{run.timestamp}.h5: the run cannot go on with other training"
     for part in (name, "valid.pbtxt", "BOUNCING_MNIST", "VIDEO_PATCH", "PRETRAINED"):

@@ -20,12 +20,16 @@ from matplotlib.figure import Figure
 from videolstm.errors import UserError
 from videolstm.files import written_beside
 
-_DPI = 128  # a power of two: inches times dots per inch are then whole pixels
+DPI = 128  # a power of two: inches times dots per inch are then whole pixels
 _ROW_WIDTH = 1920  # pixels that the frames of a row may take; a page shows half of it
-_TILE_WIDTH = 96  # pixels that one enlarged frame may take
+TILE_WIDTH = 96  # pixels that one enlarged frame may take
 _STRIP_HEIGHT = 160  # pixels of a feature vector's strip
-_RULE = "#e4572e"
-_INK, _FAINT_INK = "#1f2328", "#6e7781"
+RULE = "#e4572e"
+INK, FAINT_INK = "#1f2328", "#6e7781"
+# What a model does at a frame: it has read it, predicts it, or predicts it although it
+# was not trained to look so far ahead.
+PAST, FUTURE, BEYOND = "#4c78a8", RULE, "#9d4edd"
+NOTHING = (238, 239, 241)  # where there is no frame to show
 
 
 def sequence_picture(
@@ -53,21 +57,56 @@ def sequence_picture(
     Raises UserError for another suffix and for a path that cannot be written,
     ValueError for arrays that do not belong together.
     """
-    if Path(path).suffix.lower() not in (".png", ".pdf"):
-        raise UserError(f"{path}: pictures are .png or .pdf: name one of these")
+    check_suffix(path)
+    figure = sequence_figure(
+        truth,
+        reconstruction,
+        future,
+        frame_shape=frame_shape,
+        title=title,
+        value_range=value_range,
+    )
+    save_figure(figure, path)
+
+
+def sequence_figure(
+    truth: np.ndarray,
+    reconstruction: np.ndarray | None = None,
+    future: np.ndarray | None = None,
+    *,
+    frame_shape: tuple[int, int, int] | None,
+    title: str = "",
+    value_range: tuple[float, float] = (0.0, 1.0),
+) -> Figure:
+    """What `sequence_picture` writes, as a figure of matplotlib."""
     _check_shapes(truth, reconstruction, future, frame_shape)
     columns = len(truth)
-    rows = [_Row("truth", _tiles(truth, frame_shape, value_range, columns), 0)]
+    rows = [_Row("truth", tiles_of(truth, frame_shape, value_range, columns), 0)]
     past = columns - (0 if future is None else len(future))
     answer = [part for part in (reconstruction, future) if part is not None]
     if answer:
         first = past if reconstruction is None else past - len(reconstruction)
-        tiles = _tiles(np.concatenate(answer), frame_shape, value_range, columns)
+        tiles = tiles_of(np.concatenate(answer), frame_shape, value_range, columns)
         rows.append(_Row(_caption(reconstruction, future), tiles, first))
     gap = 0 if frame_shape is None else 2
-    figure = _draw(rows, _Layout.of(rows, past, gap, title), title)
+    return _draw(rows, _Layout.of(rows, past, gap, title), title)
+
+
+def check_suffix(path: str | os.PathLike) -> None:
+    """Raise UserError unless `path` is a .png or a .pdf."""
+    if Path(path).suffix.lower() not in (".png", ".pdf"):
+        raise UserError(f"{path}: pictures are .png or .pdf: name one of these")
+
+
+def save_figure(figure: Figure, path: str | os.PathLike) -> None:
+    """Write a figure in its own resolution into `path`, a .png or a .pdf (beside its
+    place, then renamed).
+
+    Raises UserError for another suffix and for a path that cannot be written.
+    """
+    check_suffix(path)
     with written_beside(path) as beside:
-        figure.savefig(beside, dpi=_DPI)
+        figure.savefig(beside, dpi=figure.dpi)
 
 
 def _check_shapes(
@@ -111,16 +150,17 @@ class _Row:
     first: int  # the frame that its first tile is below
 
 
-def _tiles(
+def tiles_of(
     values: np.ndarray,
     frame_shape: tuple[int, int, int] | None,
     value_range: tuple[float, float],
     columns: int,
+    tile_width: int = TILE_WIDTH,
 ) -> np.ndarray:
     """Values (frames, n, dims) as enlarged pictures, uint8 (frames, n, h, w, 3).
 
-    columns: how many of them stand side by side in the longest row, which decides how
-    much they are enlarged.
+    columns: how many of them stand side by side in the longest row, and tile_width: the
+    pixels that one may take, decide how much they are enlarged.
     """
     low, high = value_range
     levels = (np.asarray(values, np.float64) - low) / (high - low)
@@ -132,8 +172,21 @@ def _tiles(
     pixels = np.broadcast_to(pixels, (*pixels.shape[:-1], 3))
     width = frame_shape[2]
     # Whole factors only: each pixel stays a square of its own.
-    times = max(1, min(_ROW_WIDTH // (columns * width), _TILE_WIDTH // width))
+    times = max(1, min(_ROW_WIDTH // (columns * width), tile_width // width))
     return pixels.repeat(times, axis=2).repeat(times, axis=3)
+
+
+def tiles_or_blank(
+    values: np.ndarray,
+    frame_shape: tuple[int, int, int] | None,
+    value_range: tuple[float, float],
+    columns: int,
+    tile_width: int = TILE_WIDTH,
+) -> np.ndarray:
+    """As `tiles_of`, with frames that are NaN all over left blank."""
+    tiles = tiles_of(values, frame_shape, value_range, columns, tile_width)
+    tiles[np.isnan(values).all(axis=2)] = NOTHING
+    return tiles
 
 
 def _strips(levels: np.ndarray, columns: int) -> np.ndarray:
@@ -222,26 +275,34 @@ def _draw(rows: list[_Row], layout: _Layout, title: str) -> Figure:
     canvas = np.full((height, width, 3), 255, np.uint8)
     for tile, x, y in layout.places(rows):
         canvas[y : y + layout.tile[0], x : x + layout.tile[1]] = tile
-    # A Figure of its own, not pyplot's: nothing global, no display, free when unused.
-    figure = Figure(figsize=(width / _DPI, height / _DPI), dpi=_DPI)
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(canvas, extent=(0, width, height, 0), interpolation="none")
-    axes.set_axis_off()
+    figure, axes = canvas_figure(canvas)
     _write(axes, rows, layout, title)
     return figure
 
 
+def canvas_figure(canvas: np.ndarray) -> tuple[Figure, Axes]:
+    """A figure that is an image, uint8 (height, width, 3), and axes over all of it with
+    the image's pixels as coordinates."""
+    height, width, _ = canvas.shape
+    # A Figure of its own, not pyplot's: nothing global, no display, free when unused.
+    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.imshow(canvas, extent=(0, width, height, 0), interpolation="none")
+    axes.set_axis_off()
+    return figure, axes
+
+
 def _write(axes: Axes, rows: list[_Row], layout: _Layout, title: str) -> None:
     """Title, headings, captions and the rule between past and future."""
-    points = 72 / _DPI  # of a pixel
-    small = {"fontsize": layout.font * points, "color": _FAINT_INK}
+    points = 72 / DPI  # of a pixel
+    small = {"fontsize": layout.font * points, "color": FAINT_INK}
     if title:
         axes.text(
             layout.x(0),
             0.5 * layout.font,
             title,
             va="top",
-            color=_INK,
+            color=INK,
             fontsize=1.15 * layout.font * points,
             parse_math=False,
         )
@@ -255,7 +316,7 @@ def _write(axes: Axes, rows: list[_Row], layout: _Layout, title: str) -> None:
     rule = layout.x(layout.past) - (layout.rule + layout.gap) / 2
     for example in range(layout.examples):
         top, bottom = layout.y(example, 0), layout.y(example, len(rows) - 1)
-        axes.vlines(rule, top, bottom + layout.tile[0], _RULE, linewidth=3 * points)
+        axes.vlines(rule, top, bottom + layout.tile[0], RULE, linewidth=3 * points)
     heading = layout.y(0, 0) - 0.45 * layout.font
     ends = (layout.x(0), rule, layout.x(layout.frames - 1) + layout.tile[1])
     for name, start, end in (("past", *ends[:2]), ("future", *ends[1:])):

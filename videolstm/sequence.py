@@ -36,7 +36,7 @@ class Sequence:
         """Steps first to last - 1, as a view (rows, (last - first) * batch)."""
         view = self._views.get((first, last))
         if view is None:
-            view = self._memory.slice(first * self.batch, last * self.batch)
+            view = self._memory.col_slice(first * self.batch, last * self.batch)
             self._views[first, last] = view
         return view
 
@@ -57,5 +57,7 @@ class Sequence:
         self.all.overwrite(frames.reshape(steps * batch, rows).T)
 
     def asarray(self):
-        """The values as a host array (steps, batch, rows)."""
-        return self.all.asarray().T.reshape(self.steps, self.batch, self.rows)
+        """The values as a host array (steps, batch, rows) of its own."""
+        # a matrix gives out the same memory each time: the next batch would be in it
+        values = self.all.asarray().T.copy()
+        return values.reshape(self.steps, self.batch, self.rows)

@@ -1,4 +1,4 @@
-"""Training the composite model: steps, printed lines, validation, checkpoints, log."""
+"""Training: the loop that all models share, and the composite model's."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import os
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+import cudamat as cm
 from videolstm.checkpoint import Progress, RunFiles, save_checkpoint
 from videolstm.composite import LSTMCombo
-from videolstm.data import DataHandler
+from videolstm.curves import LOSSES, Curve, draw_curves, history, logs_of
+from videolstm.data import Batch, DataHandler
+from videolstm.data.ahead import Ahead
 from videolstm.display import draw_batch
 from videolstm.errors import UserError
-
-COLUMNS = ("iteration", "seconds", "dec", "fut", "vdec", "vfut")
-
-# The losses, as the log and as the printed lines name them.
-_NAMES = {"dec": "Dec", "fut": "Fut", "vdec": "VDec", "vfut": "VFut"}
 
 
 class Log:
@@ -50,18 +49,23 @@ class Log:
             ) from None
 
 
-class Trainer:
-    """Trains a model on a data set and validates it on another.
+class TrainingLoop(ABC):
+    """Trains a model step by step; prints, validates, logs, draws and saves when the
+    model's description says so.
 
-    Prints the release's lines: ``Step 100 Dec 212.34567 Fut 345.12345`` is the mean
-    loss per frame (nats for binary data, else half squared error, summed over pixels)
-    over the steps since the last such line, ``VDec`` and ``VFut`` that over the whole
-    validation set. The same numbers go to the log.
+    A subclass says what a step is, what is printed of it and how it is validated.
+    `totals` are the sums, on the board, that its steps add to.
     """
+
+    columns: tuple[str, ...] = ("iteration", "seconds")
+    # what is drawn of the log, and in what unit
+    curves: dict[str, Curve] = {}
+    curve_unit = ""
 
     def __init__(
         self,
-        model: LSTMCombo,
+        model,
+        totals: cm.learn.Totals,
         train_data: DataHandler,
         valid_data: DataHandler | None,
         files: RunFiles,
@@ -70,16 +74,47 @@ class Trainer:
         max_seconds: float = float("inf"),
     ) -> None:
         self.model = model
-        self.train_data = train_data
-        self.valid_data = valid_data
+        self.totals = totals
+        self.train_data = Ahead(train_data)
+        self.valid_data = None if valid_data is None else Ahead(valid_data)
         self.files = files
-        self.log = Log(files.log, COLUMNS)
+        self.log = Log(files.log, self.columns)
         self.max_iters = max_iters
         self.max_seconds = max_seconds
         self.step = progress.iteration or 0
         self.loss_cases = progress.loss_cases
         if progress.losses:
-            model.train_losses.write(progress.losses)
+            totals.write(progress.losses)
+
+    # ------------------------------------------------------------------- what differs
+
+    @abstractmethod
+    def train_step(self, batch: Batch) -> None:
+        """One update; adds to `totals`."""
+
+    @abstractmethod
+    def train_numbers(self, totals: np.ndarray, cases: int) -> dict[str, float]:
+        """Columns of the log from sums over so many cases."""
+
+    @abstractmethod
+    def validate(self) -> dict[str, float]:
+        """Columns of the log, over the whole validation set."""
+
+    @abstractmethod
+    def line(self, numbers: dict[str, float]) -> str:
+        """What is printed of columns of the log."""
+
+    @abstractmethod
+    def losses(self, totals: np.ndarray) -> dict[str, float]:
+        """What must be finite, in words, of the sums."""
+
+    @abstractmethod
+    def validated(self, numbers: dict[str, float], bar: tqdm) -> None:
+        """Looks at the columns that were just printed and logged."""
+
+    @abstractmethod
+    def display(self, batch: Batch) -> None:
+        """Draws a batch, if there is something to draw."""
 
     # ------------------------------------------------------------------- the loop
 
@@ -89,16 +124,16 @@ class Trainer:
         config = self.model.config
         self.started = time.monotonic()
         saved = -1
-        with self._progress_bar() as bar:
+        with self._progress_bar() as bar, self.train_data:
             while self.step < self.max_iters and self._seconds() < self.max_seconds:
                 batch = self.train_data.next_batch()
-                self.model.train_step(batch.frames)
+                self.train_step(batch)
                 self.step += 1
                 self.loss_cases += batch.frames.shape[1]
                 bar.update()
                 self._report(bar)
                 if self._due(config.display_after):
-                    self._display(batch.frames)
+                    self.display(batch)
                 if self._due(config.save_after):
                     self.save(bar)
                     saved = self.step
@@ -114,73 +149,65 @@ class Trainer:
     def _report(self, bar: tqdm) -> None:
         config = self.model.config
         numbers: dict[str, float] = {}
+        must_be_finite: dict[str, float] = {}
         if self._due(config.print_after):
-            numbers.update(self._train_losses())
+            cases, self.loss_cases = self.loss_cases, 0
+            totals = self.totals.take()
+            numbers.update(self.train_numbers(totals, cases))
+            must_be_finite = self.losses(totals)
         if self.valid_data is not None and self._due(config.validate_after):
             numbers.update(self.validate())
         if not numbers:
             return
-        shown = [f"{_NAMES[key]} {value:.5f}" for key, value in numbers.items()]
-        self._say(bar, f"Step {self.step} {' '.join(shown)}")
+        self._say(bar, f"Step {self.step} {self.line(numbers)}")
         seconds = round(self._seconds(), 3)
         self.log.row({"iteration": self.step, "seconds": seconds, **numbers})
-        self._check_finite(numbers)
+        self.check_finite(must_be_finite)
+        self.validated(numbers, bar)
 
-    def _train_losses(self) -> dict[str, float]:
-        """Mean losses per frame since the last printed line."""
-        cases, self.loss_cases = self.loss_cases, 0
-        return self._per_frame(self.model.train_losses.take(), cases, "")
-
-    def _per_frame(self, sums, cases: int, prefix: str) -> dict[str, float]:
-        model = self.model
-        frames = {"dec": model.dec_seq_length, "fut": model.future_seq_length}
-        return {
-            prefix + part: float(total) / (length * cases)
-            for (part, length), total in zip(frames.items(), sums, strict=True)
-            if length > 0
-        }
-
-    def validate(self) -> dict[str, float]:
-        """Mean losses per frame over the validation set, every case counted once."""
-        cases = 0
-        for batch in self.valid_data.epoch():
-            self.model.evaluate(batch.frames)
-            cases += batch.frames.shape[1]
-        return self._per_frame(self.model.valid_losses.take(), cases, "v")
-
-    def _check_finite(self, numbers: dict[str, float]) -> None:
-        for key, value in numbers.items():
+    def check_finite(self, values: dict[str, float]) -> None:
+        """Raises UserError for the first value, named in words, that is not."""
+        for name, value in values.items():
             if not np.isfinite(value):
                 weights = self.files.weights
                 kept = f", {weights} keeps an earlier step" if weights.exists() else ""
                 raise UserError(
-                    f"the loss {_NAMES[key]} is {value} at step {self.step}: training "
-                    f"has diverged{kept}; a smaller epsilon or a gradient_clip would "
-                    f"help, in {self.model.path}"
+                    f"{name} is {value} at step {self.step}: training has "
+                    f"diverged{kept}; a smaller epsilon or a gradient_clip would help, "
+                    f"in {self.model.path}"
                 )
-
-    # ------------------------------------------------------------------- what is left
 
     def save(self, bar: tqdm | None = None) -> None:
         """Writes the checkpoint of the present step.
 
         Raises UserError where training has diverged, so that the one before stays.
         """
-        losses = tuple(self.model.train_losses.read())
-        self._check_finite(dict(zip(("dec", "fut"), losses, strict=True)))
+        self.save_to(self.files.weights, bar)
+        self.draw_curves()
+
+    def draw_curves(self) -> None:
+        """Draws what was logged, from the first run on that this one continues."""
+        if self.curves:
+            config = self.model.config
+            rows = history(logs_of(config, self.model.path))
+            path = self.files.path(".png")
+            draw_curves(path, rows, self.curves, self.curve_unit, title=config.name)
+
+    def save_to(
+        self, path: Path, bar: tqdm | None = None, best: float | None = None
+    ) -> None:
+        """The same under another name; `best` is kept in it."""
+        totals = self.totals.read()
+        self.check_finite(self.losses(totals))
         progress = Progress(
             iteration=self.step,
-            losses=losses,
+            losses=tuple(totals),
             loss_cases=self.loss_cases,
             data=self.train_data.state(),
+            best=best,
         )
-        save_checkpoint(self.files.weights, self.model.params, progress)
-        self._say(bar, f"Writing model to {self.files.weights}")
-
-    def _display(self, frames: np.ndarray) -> None:
-        path = self.files.path(f"_{self.step}.png")
-        title = f"{self.model.config.name}, step {self.step}, training data"
-        draw_batch(self.model, frames[:, :4], self.train_data.frame_shape, path, title)
+        save_checkpoint(path, self.model.params, progress)
+        self._say(bar, f"Writing model to {path}")
 
     # ------------------------------------------------------------------- the terminal
 
@@ -204,3 +231,81 @@ class Trainer:
         else:
             bar.write(line)
             sys.stdout.flush()
+
+
+class Trainer(TrainingLoop):
+    """Trains a composite model on a data set and validates it on another.
+
+    Prints the release's lines: ``Step 100 Dec 212.34567 Fut 345.12345`` is the mean
+    loss per frame (nats for binary data, else half squared error, summed over pixels)
+    over the steps since the last such line, ``VDec`` and ``VFut`` that over the whole
+    validation set. The same numbers go to the log.
+    """
+
+    columns = ("iteration", "seconds", "dec", "fut", "vdec", "vfut")
+    # the losses, as the log and as the printed lines name them
+    names = {"dec": "Dec", "fut": "Fut", "vdec": "VDec", "vfut": "VFut"}
+    curves = LOSSES
+
+    def __init__(
+        self,
+        model: LSTMCombo,
+        train_data: DataHandler,
+        valid_data: DataHandler | None,
+        files: RunFiles,
+        progress: Progress,
+        max_iters: int,
+        max_seconds: float = float("inf"),
+    ) -> None:
+        data = (train_data, valid_data)
+        super().__init__(
+            model, model.train_losses, *data, files, progress, max_iters, max_seconds
+        )
+
+    @property
+    def curve_unit(self) -> str:
+        if self.model.binary:
+            return "cross-entropy, nats/frame"
+        return "half squared error/frame"
+
+    def train_step(self, batch: Batch) -> None:
+        self.model.train_step(batch.frames)
+
+    def train_numbers(self, totals: np.ndarray, cases: int) -> dict[str, float]:
+        """Mean losses per frame since the last printed line."""
+        return self._per_frame(totals, cases, "")
+
+    def _per_frame(self, sums, cases: int, prefix: str) -> dict[str, float]:
+        model = self.model
+        frames = {"dec": model.dec_seq_length, "fut": model.future_seq_length}
+        return {
+            prefix + part: float(total) / (length * cases)
+            for (part, length), total in zip(frames.items(), sums, strict=True)
+            if length > 0
+        }
+
+    def validate(self) -> dict[str, float]:
+        """Mean losses per frame over the validation set, every case counted once."""
+        cases = 0
+        for batch in self.valid_data.epoch():
+            self.model.evaluate(batch.frames)
+            cases += batch.frames.shape[1]
+        return self._per_frame(self.model.valid_losses.take(), cases, "v")
+
+    def validated(self, numbers: dict[str, float], bar: tqdm) -> None:
+        self.check_finite(self._named(numbers))
+
+    def line(self, numbers: dict[str, float]) -> str:
+        return " ".join(f"{self.names[key]} {x:.5f}" for key, x in numbers.items())
+
+    def losses(self, totals: np.ndarray) -> dict[str, float]:
+        return self._named(dict(zip(("dec", "fut"), totals, strict=True)))
+
+    def _named(self, numbers: dict[str, float]) -> dict[str, float]:
+        return {f"the loss {self.names[key]}": x for key, x in numbers.items()}
+
+    def display(self, batch: Batch) -> None:
+        path = self.files.path(f"_{self.step}.png")
+        title = f"{self.model.config.name}, step {self.step}, training data"
+        frames = batch.frames[:, :4]
+        draw_batch(self.model, frames, self.train_data.frame_shape, path, title)

@@ -87,6 +87,43 @@ def describe(
     return model
 
 
+def describe_classifier(units=(4,), dims=5, classes=3, dropprob=(0.0, 0.0), **fields):
+    """An LSTM classifier's description: layers of `units`, each weight UNIFORM 0.5.
+
+    dropprob: of inputs and outputs, in all layers. fields: further fields of the model.
+    """
+    types = messages()
+    model = types.Model(name="model", **fields)
+    for k, num_hid in enumerate(units):
+        top = k + 1 == len(units)
+        layer = model.lstm.add(name=f"lstm_{k + 1}", num_hid=num_hid, has_input=True)
+        layer.input_dims = units[k - 1] if k > 0 else dims
+        layer.has_output = top
+        layer.output_dims = classes if top else 0
+        layer.input_dropprob = dropprob[0]
+        layer.output_dropprob = dropprob[1] if top else 0
+        for weight in WEIGHTS if top else WEIGHTS[:4]:
+            param = getattr(layer, weight)
+            param.init_type = types.Param.UNIFORM
+            param.scale = 0.5
+            param.epsilon, param.momentum = 0.01, 0.9
+    return model
+
+
+def describe_logreg(dims=5, classes=3, dropprob=0.0, **fields):
+    """A logistic regression's description, each weight UNIFORM 0.5."""
+    types = messages()
+    model = types.Model(name="model", **fields)
+    layer = model.logreg
+    layer.name, layer.dropprob = "logreg", dropprob
+    layer.num_inputs, layer.num_outputs = dims, classes
+    for param in (layer.w, layer.b):
+        param.init_type = types.Param.UNIFORM
+        param.scale = 0.5
+        param.epsilon, param.momentum = 0.01, 0.9
+    return model
+
+
 def make(config, num_frames: int | None = None, seed: int = 1) -> LSTMCombo:
     """The model of a description with weights that `seed` decides."""
     cm.CUDAMatrix.init_random(seed)

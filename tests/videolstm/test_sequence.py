@@ -80,6 +80,17 @@ def test_batches_up_and_down_reuse_the_memory(allocations):
     assert allocations == [(ROWS, STEPS * 4), (ROWS, STEPS * 5)]
 
 
+def test_the_values_have_memory_of_their_own():
+    # a matrix gives out the same memory each time
+    sequence = Sequence(ROWS, STEPS)
+    sequence.load(frames(2))
+    kept = sequence.asarray()
+    copy = kept.copy()
+    sequence.all.assign(7.0)
+    assert (sequence.asarray() == 7).all()
+    np.testing.assert_array_equal(kept, copy)
+
+
 def test_growing_gives_the_old_memory_back():
     gc.collect()  # what other tests left
     before = cm.memory_in_use()

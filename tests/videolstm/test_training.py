@@ -28,13 +28,18 @@ class Clips:
     def next_batch(self) -> Batch:
         return Batch(self.frames, None, np.arange(self.batch_size))
 
-    def epoch(self):
-        for first in range(0, self.batch_size, 2):
-            frames = self.frames[:, first : first + 2]
-            yield Batch(np.ascontiguousarray(frames), None, np.arange(first, first + 2))
+    def epoch(self, batch_size=None):
+        size = batch_size or 2
+        for first in range(0, self.batch_size, size):
+            frames = self.frames[:, first : first + size]
+            clips = np.arange(first, first + frames.shape[1])
+            yield Batch(np.ascontiguousarray(frames), None, clips)
 
     def state(self) -> dict:
         return {"dataset_type": "CLIPS"}
+
+    def restore(self, state: dict) -> None:
+        """Nothing: every position is like the other."""
 
 
 def trainer_of(
@@ -233,3 +238,33 @@ def test_a_terminal_has_a_progress_bar(tmp_path, capsys, monkeypatch):
     out, err = capsys.readouterr()
     assert "1/1" in err and "step" in err
     assert out.startswith("Step 1 Dec ")
+
+
+# ---- curves --------------------------------------------------------------------------
+
+
+def test_a_curve_at_every_checkpoint_goes_on_from_the_run_before(tmp_path, monkeypatch):
+    drawn = []
+
+    def draw(path, rows, curves, unit, title):
+        assert set(curves) == {"dec", "fut", "vdec", "vfut"}
+        drawn.append((path, [int(row["iteration"]) for row in rows], unit, title))
+
+    monkeypatch.setattr(training, "draw_curves", draw)
+    first = trainer_of(tmp_path, max_iters=4, print_after=2, save_after=2)
+    first.run()
+    unit = "half squared error/frame"
+    assert drawn == [
+        (first.files.path(".png"), [2], unit, "model"),
+        (first.files.path(".png"), [2, 4], unit, "model"),
+    ]
+    second = trainer_of(
+        tmp_path,
+        max_iters=5,
+        progress=Progress(iteration=2),
+        print_after=1,
+        timestamp=list(first.model.config.timestamp),
+    )
+    second.run()
+    # it went on from step 2, and made steps 3 and 4 again
+    assert drawn[-1] == (second.files.path(".png"), [2, 3, 4, 5], unit, "model")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cudamat.paint import paint
 from videolstm.config import locate
 from videolstm.data.digits import DIGIT_SIZE, SparseDigits, read_digits
 from videolstm.data.handler import MOST_PIXELS, Batch, DataHandler, State
@@ -69,28 +70,27 @@ class BouncingDigits:
         C-order array of that shape and type, they are written there and nothing is
         allocated for them.
         """
-        shape = (self.num_frames, count, self.image_size**2)
         top, left = self.trajectories(count * self.num_digits)
-        chosen = self._choose(count * self.num_digits)
+        return self.paint(top, left, self.choose(count * self.num_digits), out)
+
+    def paint(
+        self,
+        top: np.ndarray,
+        left: np.ndarray,
+        chosen: np.ndarray,
+        out: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """The videos of digits `chosen` (count * num_digits,) with their corners at
+        `top` and `left`, int32 (num_frames, count * num_digits); as `sequences`."""
+        count = len(chosen) // self.num_digits
+        shape = (self.num_frames, count, self.image_size**2)
         if out is None:
             out = np.empty(shape, dtype=np.float32)
         elif (
             out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous
         ):
             raise ValueError(f"out should be float32 {shape} in C order")
-        corner = top.astype(np.int64) * self.image_size + left
-        layers = [slice(n, None, self.num_digits) for n in range(self.num_digits)]
-        lit = [self._lit(chosen[layer]) for layer in layers]
-        # Frame by frame, so that a frame is still in the cache when it is painted on.
-        for t in range(self.num_frames):
-            pixels = out[t].reshape(-1)
-            pixels.fill(0)
-            for layer, (sizes, offsets, values) in zip(layers, lit, strict=True):
-                where = np.repeat(corner[t, layer], sizes)
-                where += offsets
-                # No pixel comes twice: a layer has one digit for each video.
-                pixels[where] = np.maximum(pixels[where], values)
-        return out
+        return paint(self.digits.images, chosen, top, left, self.image_size, out)
 
     def trajectories(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Top and left corner of `count` digits, two int32 (num_frames, count).
@@ -101,17 +101,19 @@ class BouncingDigits:
         y, x, theta = (self.rng.rand(count) for _ in range(3))
         theta = theta * 2 * np.pi
         place = np.stack([y, x])
-        velocity = np.stack([np.sin(theta), np.cos(theta)])
+        # What a step adds; a digit that turns round has the same with the other sign.
+        change = np.stack([np.sin(theta), np.cos(theta)]) * self.step_length
         places = np.empty((self.num_frames, 2, count))
         for t in range(self.num_frames):
-            place += velocity * self.step_length
-            velocity[(place <= 0) | (place >= 1)] *= -1
-            np.clip(place, 0, 1, out=place)
-            places[t] = place
+            place = np.add(place, change, out=places[t])
+            arrived = (place <= 0) | (place >= 1)
+            np.negative(change, out=change, where=arrived)
+            np.maximum(place, 0, out=place)
+            np.minimum(place, 1, out=place)
         corners = ((self.image_size - DIGIT_SIZE) * places).astype(np.int32)
         return corners[:, 0], corners[:, 1]
 
-    def _choose(self, count: int) -> np.ndarray:
+    def choose(self, count: int) -> np.ndarray:
         """The next `count` digits of the permutation."""
         parts = []
         while count:
@@ -121,20 +123,10 @@ class BouncingDigits:
             self.row += len(part)
             if self.row == len(self.indices):
                 self.row = 0
+                # another array, because positions that were saved keep this one
+                self.indices = self.indices.copy()
                 self.rng.shuffle(self.indices)
         return np.concatenate(parts)
-
-    def _lit(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """The lit pixels of digit chosen[j] of each video j.
-
-        Returns their number in each video and, for each pixel, its offset in a frame of
-        all videos from the corner of its digit, and its value.
-        """
-        pixels, sizes = self.digits.lit(chosen)
-        offsets = self.digits.rows[pixels] * np.int64(self.image_size)
-        offsets += self.digits.columns[pixels]
-        offsets += np.repeat(np.arange(len(chosen)) * self.image_size**2, sizes)
-        return sizes, offsets, self.digits.values[pixels]
 
 
 class BouncingMNIST(DataHandler):
@@ -146,6 +138,7 @@ class BouncingMNIST(DataHandler):
 
     kind = "BOUNCING_MNIST"
     dataset_size = 10_000
+    endless = True
 
     def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
         super().__init__(config, path, seed)
@@ -203,7 +196,7 @@ class BouncingMNIST(DataHandler):
 
     def _own_state(self) -> State:
         return {
-            "order": self.videos.indices.copy(),
+            "order": self.videos.indices,
             "row": self.videos.row,
             "made": self._made,
         }

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cudamat.paint import Images
 from videolstm.data.files import h5_dataset, open_h5
 from videolstm.errors import UserError
 
@@ -15,8 +16,7 @@ DIGIT_SIZE = 28
 class SparseDigits:
     """Images of digits as lists of lit pixels: four fifths of a digit are dark.
 
-    count: number of digits, N. rows, columns, values: place (uint8) and value (float32)
-    of each lit pixel; those of digit k are number starts[k] to starts[k + 1].
+    count: number of digits, N. images: their pixels, as `cudamat.paint` takes them.
     """
 
     def __init__(self, digits: np.ndarray) -> None:
@@ -25,25 +25,9 @@ class SparseDigits:
         digits = digits.reshape(-1, DIGIT_SIZE * DIGIT_SIZE)
         digit, pixel = np.nonzero(digits)
         self.count = len(digits)
-        self.rows, self.columns = np.divmod(pixel.astype(np.uint16), DIGIT_SIZE)
-        self.rows, self.columns = (
-            self.rows.astype(np.uint8),
-            self.columns.astype(np.uint8),
-        )
-        self.values = digits[digit, pixel]
-        self.starts = np.searchsorted(digit, np.arange(self.count + 1))
-
-    def lit(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The lit pixels of some digits, one digit after the other.
-
-        chosen: (n,) digits. Returns the numbers of their pixels and, for each digit,
-        how many it has.
-        """
-        starts = self.starts[chosen]
-        sizes = self.starts[chosen + 1] - starts
-        before = np.cumsum(sizes) - sizes
-        pixels = np.repeat(starts - before, sizes) + np.arange(sizes.sum())
-        return pixels, sizes
+        rows, columns = np.divmod(pixel.astype(np.uint16), DIGIT_SIZE)
+        starts = np.searchsorted(digit, np.arange(self.count + 1))
+        self.images = Images(starts, rows, columns, digits[digit, pixel])
 
 
 def read_digits(path: Path, dataset: str) -> SparseDigits:

@@ -166,8 +166,10 @@ class FrameRows:
             rows = h5_dataset(file, self.dataset)[start:stop]
         rows = rows.astype(np.float32, copy=False)
         if not np.isfinite(rows).all():
+            row, column = np.argwhere(~np.isfinite(rows))[0]
             raise UserError(
-                f"{self.path}: the dataset {self.dataset!r} has values in its rows "
-                f"{start} to {stop - 1} that are not finite, and all should be"
+                f"{self.path}: the dataset {self.dataset!r} has {rows[row, column]} in "
+                f"row {start + row}, column {column} (counted from 0), and all values "
+                "should be finite"
             )
         return rows

@@ -48,6 +48,7 @@ class DataHandler(ABC):
     num_frames: frames in a clip. frame_dims: numbers in a frame.
     frame_shape: (channels, height, width) of a frame, or None for feature vectors.
     batch_size: clips in a batch of the stream. dataset_size: clips in an epoch.
+    endless: whether clips are made on the fly; dataset_size is then a matter of choice.
     rng: the random numbers of the stream; nothing else draws from them.
     notes: sentences on what was found odd in the data, for the user to read.
     """
@@ -56,6 +57,7 @@ class DataHandler(ABC):
     frame_dims: int
     frame_shape: tuple[int, int, int] | None
     dataset_size: int
+    endless = False
 
     def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
         self.config = config
@@ -84,6 +86,12 @@ class DataHandler(ABC):
         The clips are the same each time and for every batch size. The stream of
         `next_batch` does not notice.
         """
+
+    def videos_of_clips(self) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the data set's videos each clip of an epoch is of, (clips,), and
+        what these videos are numbered in its files, (videos,)."""
+        clips = np.arange(self.dataset_size)  # each clip is a video
+        return clips, clips
 
     def state(self) -> State:
         """The position of the stream: after `restore` of it the same batches follow."""

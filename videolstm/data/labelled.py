@@ -27,7 +27,8 @@ class Labelled(StoredClips):
     With image and patch sizes, the stream takes `sample_times` random crops of each
     clip and an epoch one crop of each clip, from a random stream of its own with the
     same seed; with a mean file, colours are normalised. `videos` (clips,) is the
-    video of each clip, counted in the order of video_ids_file.
+    video of each clip, counted in the order of video_ids_file; `video_ids` (videos,)
+    what these are numbered in the files, and `video_labels` (videos,) their classes.
 
     A video shorter than num_frames is skipped and counted in `notes`. (In the 2016
     release it shifts the results of all later ones.)
@@ -42,7 +43,7 @@ class Labelled(StoredClips):
         file = locate(self.text("data_file"), path, "data_file")
         self._rows = FrameRows(file, self.text("dataset_name"))
         counts = self._read_counts()
-        ids = self._read_video_ids(len(counts))
+        self.video_ids = ids = self._read_video_ids(len(counts))
         stride = self.positive("stride", MOST_FRAMES)
         self.videos, starts = cut_clips(counts[ids], self.num_frames, stride)
         note_short(self, counts[ids])
@@ -50,13 +51,17 @@ class Labelled(StoredClips):
         first_rows = np.cumsum(counts) - counts
         self._starts = first_rows[ids][self.videos] + starts
         labels = self._read_labels(len(counts))
-        self.labels = None if labels is None else labels[ids][self.videos]
+        self.video_labels = None if labels is None else labels[ids]
+        self.labels = None if labels is None else self.video_labels[self.videos]
         self._crops: Crops = read_crops(self, self._rows.dims)
         self.frame_dims = self._crops.dims
         self.frame_shape = self._crops.shape
         if self._rows.nbytes <= KEEP_BYTES:
             self._rows.keep()
         self._start(len(self._starts))
+
+    def videos_of_clips(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.videos, self.video_ids
 
     def _read_counts(self) -> np.ndarray:
         file = locate(self.text("num_frames_file"), self.path, "num_frames_file")

@@ -40,6 +40,8 @@ class StoredClips(DataHandler):
         """Go to the first clip and, if randomized, shuffle once more."""
         self._row = 0
         if self.randomize:
+            # another array, because positions that were saved keep this one
+            self._order = self._order.copy()
             self.rng.shuffle(self._order)
 
     def next_batch(self) -> Batch:
@@ -83,7 +85,7 @@ class StoredClips(DataHandler):
         return Batch(frames, labels, clips)
 
     def _own_state(self) -> State:
-        return {"order": self._order.copy(), "row": self._row}
+        return {"order": self._order, "row": self._row}
 
     def _restore_own(self, state: State) -> None:
         order, row = np.asarray(state["order"], dtype=np.int64), int(state["row"])

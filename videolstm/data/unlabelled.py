@@ -23,6 +23,7 @@ class Unlabelled(StoredClips):
 
     Videos shorter than num_frames are skipped and counted in `notes`. All files are
     looked at when the handler is made, so that a missing one is not found out at night.
+    `videos` (clips,) is the video of each clip, of `video_count` in the list.
     """
 
     kind = "UNLABELLED"
@@ -41,6 +42,7 @@ class Unlabelled(StoredClips):
                 f"{counting} has {len(counts)} lines, and it should have one for each "
                 f"of the {len(names)} videos of {listing}"
             )
+        self.video_count = len(counts)
         stride = self.positive("stride", MOST_FRAMES)
         self.videos, self._starts = cut_clips(counts, self.num_frames, stride)
         note_short(self, counts)
@@ -51,6 +53,9 @@ class Unlabelled(StoredClips):
         self._check_files(counting, counts)
         self._keep_if_small()
         self._start(len(self._starts))
+
+    def videos_of_clips(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.videos, np.arange(self.video_count)
 
     def _check_files(self, counting: Path, counts: np.ndarray) -> None:
         first = next(iter(self._files.values()))

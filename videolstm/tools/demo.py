@@ -1,8 +1,9 @@
-"""`make demo`: from nothing to a picture of a predicted future, on the CPU.
+"""`make demo`: from nothing to a page about what a model has learned, on the CPU.
 
 Makes digits and videos of them, trains the model of models/lstm_combo_demo.pbtxt on
-them, and draws what it makes of videos that it has never seen. Everything lands in one
-folder; each command is printed before it runs, as one could type it there.
+them, shows what it makes of videos that it has never seen, and writes all of it onto a
+page. Everything lands in one folder; each command is printed before it runs, as one
+could type it there.
 """
 
 from __future__ import annotations
@@ -12,45 +13,50 @@ import subprocess
 import sys
 from pathlib import Path
 
-from videolstm.board import use_board
-from videolstm.checkpoint import find_checkpoint, load_checkpoint
+from videolstm.checkpoint import find_checkpoint
 from videolstm.command import parser, positive_number, run
-from videolstm.composite import LSTMCombo
-from videolstm.config import read_data, read_model
-from videolstm.data import make_data_handler
-from videolstm.display import draw_batch
+from videolstm.config import read_model
 from videolstm.errors import UserError
+from videolstm.page import write_page
+from videolstm.tools.demo_page import Run, demo_page
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = ROOT / "models" / "lstm_combo_demo.pbtxt"
 TRAIN = ROOT / "datasets" / "bouncing_demo.pbtxt"
 VALID = ROOT / "datasets" / "bouncing_demo_valid.pbtxt"
-EXAMPLES = 5
+STEPS = 50  # of the future, five times what the model is trained for
+
+# What makes the data: a file, and the command that makes it.
+DATA = {
+    "digits.h5": "-m videolstm.tools.digits --out digits.h5",
+    "digits_valid.h5": "-m videolstm.tools.digits --samples 1000 --seed 1 "
+    "--out digits_valid.h5",
+    "bouncing_demo_valid.npy": "-m videolstm.tools.bouncing --digits digits_valid.h5 "
+    "--sequences 400 --frames 60 --image-size 40 --num-digits 1 "
+    "--out bouncing_demo_valid.npy",
+}
 
 
-def call(folder: Path, *command: str) -> None:
+def as_typed(words: list[str]) -> str:
+    """A Python command as one types it in the demo's folder."""
+    return f"python {shlex.join(word.replace(str(ROOT), '..') for word in words)}"
+
+
+def call(folder: Path, words: list[str]) -> None:
     """Runs a Python command in `folder`, after printing it."""
-    words = [word.replace(str(ROOT), "..") for word in command]
-    print(f"\n$ python {shlex.join(words)}", flush=True)
-    status = subprocess.run([sys.executable, *command], cwd=folder).returncode
+    print(f"\n$ {as_typed(words)}", flush=True)
+    status = subprocess.run([sys.executable, *words], cwd=folder).returncode
     if status:
         sys.exit(status)
 
 
-def make_data(folder: Path) -> None:
-    """Digits for training, and videos of other digits for validation."""
-    tools = "videolstm.tools"
-    if not (folder / "digits.h5").exists():
-        call(folder, "-m", f"{tools}.digits", "--out", "digits.h5")
-    if not (folder / "bouncing_demo_valid.npy").exists():
-        other = ["--samples", "1000", "--seed", "1", "--out", "digits_valid.h5"]
-        call(folder, "-m", f"{tools}.digits", *other)
-        videos = "--sequences 400 --image-size 40 --num-digits 1"
-        call(
-            folder,
-            *["-m", f"{tools}.bouncing", "--digits", "digits_valid.h5"],
-            *[*videos.split(), "--out", "bouncing_demo_valid.npy"],
-        )
+def make_data(folder: Path) -> list[str]:
+    """Makes digits for training, and videos of other digits for validation, where they
+    are missing; returns the commands."""
+    for name, command in DATA.items():
+        if not (folder / name).exists():
+            call(folder, command.split())
+    return [as_typed(command.split()) for command in DATA.values()]
 
 
 def trained(folder: Path) -> Path | None:
@@ -67,22 +73,20 @@ def trained(folder: Path) -> Path | None:
     return None
 
 
-def draw(folder: Path, description: Path, picture: Path) -> None:
-    """Draws the first validation videos, what the model rebuilds and what it
-    predicts."""
-    print(f"\n{use_board('cpu')}")
-    config = read_model(description)
-    data = make_data_handler(read_data(VALID), folder / VALID.name)
-    model = LSTMCombo(config, description, data.num_frames)
-    progress = load_checkpoint(find_checkpoint(config, description), model.params)
-    frames = next(data.epoch(EXAMPLES)).frames
-    title = f"{config.name} after {progress.iteration} steps, videos it has never seen"
-    draw_batch(model, frames, data.frame_shape, picture, title)
+def training_command(max_minutes: float) -> list[str]:
+    files = [ROOT / "lstm_combo.py", MODEL, TRAIN, VALID]
+    return [*map(str, files), "cpu", "--max-minutes", f"{max_minutes:g}"]
+
+
+def showing_command(description: Path, folder: Path) -> list[str]:
+    words = [str(ROOT / "display_results.py"), str(description.relative_to(folder))]
+    words += [str(VALID), "cpu", "--examples", "6", "--steps", str(STEPS)]
+    return [*words, "--features", "--csv", "results/numbers.csv", "--out", "results"]
 
 
 def demo() -> None:
     """What the command line asks for."""
-    options = parser("demo", "Train the demo model and draw what it predicts.")
+    options = parser("demo", "Train the demo model and show what it has learned.")
     options.add_argument("--folder", default="demo", help="where everything goes")
     options.add_argument(
         "--max-minutes",
@@ -97,21 +101,23 @@ def demo() -> None:
             f"{MODEL}: there is no such file; the demo needs the source tree, where "
             "its model is described"
         )
-    folder, picture = Path(args.folder), Path(args.folder) / "demo.png"
-    folder.mkdir(parents=True, exist_ok=True)
-    make_data(folder.resolve())
+    folder = Path(args.folder).resolve()
+    (folder / "results").mkdir(parents=True, exist_ok=True)
+    commands = make_data(folder)
+    training = training_command(args.max_minutes)
     description = trained(folder)
     if description is None:
-        script = str(ROOT / "lstm_combo.py")
-        minutes = ["--max-minutes", f"{args.max_minutes:g}"]
-        files = [str(MODEL), str(TRAIN), str(VALID)]
-        call(folder.resolve(), script, *files, "cpu", *minutes)
+        call(folder, training)
         description = trained(folder)
     else:
-        print(f"{description} is trained; remove {folder} to train anew")
-    draw(folder, description, picture)
-    print(f"{picture}: the true videos, and below each the model's reconstruction of")
-    print("its past and, right of the rule, the future that it predicts")
+        print(f"{description} is trained; remove {args.folder} to train anew")
+    showing = showing_command(description, folder)
+    call(folder, showing)
+    commands += [as_typed(training), as_typed(showing)]
+    made = Run(description, folder / "results", VALID.stem, STEPS, commands)
+    write_page(folder / "index.html", demo_page(made))
+    print(f"\nOpen {Path(args.folder) / 'index.html'} in a browser: what the model has")
+    print("learned, in pictures, animations and numbers, and how to make them")
 
 
 def main() -> None:

@@ -98,7 +98,7 @@ def test_digits_are_chosen_and_moved_as_in_the_release(case):
     for number in range(case.spec["num_batches"]):
         expect = case.expect[f"batch{number}"]
         top, left = videos.trajectories(count)
-        videos._choose(count)
+        videos.choose(count)
         assert np.array_equal(top, expect["start_y"])
         assert np.array_equal(left, expect["start_x"])
 

@@ -1,0 +1,231 @@
+"""Shows what a trained model has learned: python display_results.py MODEL DATA BOARD
+[options]."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tqdm import tqdm
+
+from videolstm.command import LARGEST_SEED, parser, run, whole_number
+from videolstm.display import Answer, answers, joined
+from videolstm.files import check_writable
+from videolstm.metrics import Metrics
+from videolstm.predictions import StreamedDatasets
+from videolstm.tables import legend, tables, write_csv
+from videolstm.trained import ENDLESS_CASES, Trained, load_trained
+from videolstm.unrolled import check_future, known_frames, run_on, unrolled
+
+if TYPE_CHECKING:
+    from videolstm.gallery import Gallery
+
+DESCRIPTION = """Show what a trained model has learned: numbers for each frame, and, for
+some videos, a picture and an animation of the truth and of what the model makes of it.
+MODEL is the .pbtxt that a run has left in its checkpoint_dir, DATA any data set with
+frames of that size. With --save or --csv pictures are drawn only if one of their own
+options is there, too."""
+
+EXAMPLES = 5
+LONG_EXAMPLES = 2  # whose every frame a picture of --steps shows
+
+
+def arguments() -> argparse.Namespace:
+    options = parser("display_results", DESCRIPTION)
+    absent = {"default": argparse.SUPPRESS}
+    add = options.add_argument
+    add("model", metavar="MODEL.pbtxt", help="a trained model, with its timestamps")
+    add("data", metavar="DATA.pbtxt", help="describes the data to show it on")
+    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    text = f"the first N videos; otherwise all, or {ENDLESS_CASES} of endless data"
+    add("--cases", type=whole_number(1), metavar="N", help=text, **absent)
+    text = "write predictions, and the encoder's states, of every video"
+    add("--save", metavar="FILE.h5", help=text, **absent)
+    text = "write the numbers for other programs to read"
+    add("--csv", metavar="FILE.csv", help=text, **absent)
+    text = "of bouncing digits, 43 gives those that lstm_combo validates on; of units"
+    add(
+        "--seed", type=whole_number(0, LARGEST_SEED), metavar="S", default=43, help=text
+    )
+    add = options.add_argument_group("pictures").add_argument
+    text = f"how many videos they show; otherwise {EXAMPLES}"
+    add("--examples", type=whole_number(1, 100), metavar="N", help=text, **absent)
+    text = "run the future predictor for K frames, and show what its units do"
+    add("--steps", type=whole_number(1, 10_000), metavar="K", help=text, **absent)
+    text = "show the weights of the units whose weights are the largest"
+    add("--features", action="store_true", help=text, **absent)
+    text = "of the pictures; otherwise png"
+    add("--format", choices=("png", "pdf"), help=text, **absent)
+    text = "folder for them, made if need be; otherwise that of MODEL.pbtxt"
+    add("--out", metavar="DIR", help=text, **absent)
+    add("--show", action="store_true", help="open them in windows, too", **absent)
+    return options.parse_args()
+
+
+def gallery_of(args: argparse.Namespace) -> Gallery | None:
+    """Where pictures go, or None where none are asked for."""
+    own = ("examples", "steps", "features", "format", "out", "show")
+    if ("save" in args or "csv" in args) and not any(name in args for name in own):
+        return None
+    # here, because matplotlib takes longer to import than all the rest together
+    from videolstm.gallery import Gallery
+
+    folder = getattr(args, "out", None) or Path(args.model).parent
+    stem = f"{Path(args.model).stem}_{Path(args.data).stem}"
+    return Gallery(folder, stem, getattr(args, "format", "png"), "show" in args)
+
+
+# ---- the one pass over the data ------------------------------------------------------
+
+
+def pass_over(
+    args: argparse.Namespace,
+    trained: Trained,
+    value_range: tuple[float, float],
+    examples: int,
+) -> tuple[Metrics, Answer | None]:
+    """Asks the model for every video once: adds up the numbers, saves the predictions,
+    and keeps the first `examples` videos. Returns the numbers and these."""
+    low, high = value_range
+    data, cases = trained.data, trained.cases
+    metrics = Metrics(trained.model.binary, data.frame_shape, high - low)
+    kept: list[Answer] = []
+    bar = tqdm(total=cases, unit=" videos", disable=None)  # on a terminal only
+    with bar, saving(args, trained) as save:
+        for made in answers(trained.model, data.epoch(), cases):
+            metrics.add(made)
+            save(made)
+            if metrics.cases - made.truth.shape[1] < examples:
+                kept.append(made.some(examples))
+            bar.update(made.truth.shape[1])
+    return metrics, joined(kept).some(examples) if kept else None
+
+
+@contextmanager
+def saving(
+    args: argparse.Namespace, trained: Trained
+) -> Iterator[Callable[[Answer], None]]:
+    """Gives a function that appends an answer to the file of --save, if there is
+    one."""
+    if "save" not in args:
+        yield lambda made: None
+        return
+    names = {"model": args.model, "data": args.data, "checkpoint": trained.checkpoint}
+    with StreamedDatasets(args.save) as file:
+        file.set_attributes(**{name: str(path) for name, path in names.items()})
+        if trained.iteration is not None:
+            file.set_attributes(iteration=trained.iteration)
+
+        def save(made: Answer) -> None:
+            file.append("input", made.truth.swapaxes(0, 1))
+            for name, _, frames in made.parts:
+                file.append(name, frames.swapaxes(0, 1))
+            for name, state in made.states.items():
+                file.append(f"state/{name}", state)
+
+        yield save
+
+
+# ---- what is shown of it -------------------------------------------------------------
+
+
+def say_numbers(args: argparse.Namespace, trained: Trained, metrics: Metrics) -> None:
+    """Prints the tables, and writes the file of --csv."""
+    videos = f"{metrics.cases} video" + ("s" if metrics.cases > 1 else "")
+    print(f"\n{trained.title}, {videos}, weights from {trained.checkpoint}")
+    scores = list(metrics.scores())
+    for table in tables(scores, metrics.binary, trained.conditions):
+        print(f"\n{table.text()}")
+    print()
+    how = (trained.data.frame_dims, metrics.data_range, metrics.without)
+    for line in legend(metrics.binary, *how):
+        print(line)
+    if "csv" in args:
+        forced = {"reconstruction": trained.teacher_forced, "future": False}
+        write_csv(args.csv, metrics, forced)
+        print(f"Numbers written to {args.csv}")
+    if "save" in args:
+        print(f"Predictions written to {args.save}")
+
+
+def draw(
+    args: argparse.Namespace,
+    trained: Trained,
+    made: Answer,
+    value_range: tuple[float, float],
+    gallery: Gallery,
+) -> None:
+    """Draws everything that was asked for."""
+    from videolstm.animation import animate
+    from videolstm.features import features_figure
+    from videolstm.pictures import sequence_figure
+
+    shape = trained.data.frame_shape
+    look = {"frame_shape": shape, "value_range": value_range}
+    parts = (made.truth, made.reconstruction, made.future)
+    gallery.add("", sequence_figure(*parts, title=trained.title, **look))
+    animate(gallery.path("", "gif"), made, title=trained.title, **look)
+    gallery.written.append(gallery.path("", "gif"))
+    if "steps" in args:
+        draw_long(args, trained, made, look, gallery)
+    if "features" in args:
+        gallery.add("features", features_figure(trained.model, shape, trained.title))
+    for path in gallery.written:
+        print(f"Picture written to {path}")
+
+
+def draw_long(
+    args: argparse.Namespace, trained: Trained, made: Answer, look: dict, gallery
+) -> None:
+    """Runs the future predictor for --steps frames and draws frames and units."""
+    from videolstm.animation import animate
+    from videolstm.unrolled_pictures import activity_figure, long_figure
+
+    steps, trained_steps = args.steps, trained.model.future_seq_length
+    frames = known_frames(
+        trained.data, trained.model.enc_seq_length + steps, made.truth.shape[1]
+    )
+    longer = unrolled(trained.model, steps)
+    long = run_on(longer, frames)
+    title = f"{trained.title}, {steps} frames of the future"
+    units = activity_figure(longer, trained_steps, args.seed, title)
+    gallery.add(f"{steps}_steps_units", units)
+    few = long.some(LONG_EXAMPLES)
+    figure = long_figure(few, trained=trained_steps, title=title, **look)
+    gallery.add(f"{steps}_steps", figure)
+    path = gallery.path(f"{steps}_steps", "gif")
+    animate(path, long, title=title, trained=trained_steps, **look)
+    gallery.written.append(path)
+
+
+def show_results() -> None:
+    """What the command line asks for."""
+    args = arguments()
+    for file in (getattr(args, "save", None), getattr(args, "csv", None)):
+        if file is not None:
+            check_writable(file)
+    cases = getattr(args, "cases", None)
+    trained = load_trained(args.model, args.data, args.board, args.seed, cases)
+    gallery = gallery_of(args)
+    if "steps" in args:
+        check_future(trained.model)
+    examples = getattr(args, "examples", EXAMPLES) if gallery else 0
+    value_range = trained.value_range()
+    metrics, made = pass_over(args, trained, value_range, examples)
+    say_numbers(args, trained, metrics)
+    if gallery:
+        draw(args, trained, made, value_range, gallery)
+        if "show" in args:
+            gallery.show()
+
+
+def main() -> None:
+    """The console command."""
+    run(show_results)
+
+
+if __name__ == "__main__":
+    main()
