@@ -88,6 +88,11 @@ def check_lstm(layer: config_pb2.LSTM, path: str | Path) -> list[str]:
         blocks += ["w_output", "b_output"]
         check_range(path, f"{name}.output_dims", layer.output_dims, 1, MOST_DIMS)
         check_weight(path, f"{name}.w_output", layer.output_dims, units)
+    if layer.HasField("pretrained"):
+        for field in ("checkpoint", "layer"):
+            if not getattr(layer.pretrained, field):
+                right = "given, because the layer is pretrained"
+                raise wrong(path, f"{name}.pretrained.{field}", "missing", right)
     check_probability(path, f"{name}.input_dropprob", layer.input_dropprob)
     check_probability(path, f"{name}.output_dropprob", layer.output_dropprob)
     return check_blocks(layer, blocks, path)
@@ -222,3 +227,82 @@ def check_clips(
 
 def _units(layers: Iterable[config_pb2.LSTM]) -> str:
     return ", ".join(str(layer.num_hid) for layer in layers) or "missing"
+
+
+# ---- classifiers ---------------------------------------------------------------------
+
+
+def check_classifier(model: config_pb2.Model, path: str | Path) -> list[str]:
+    """Check a classifier: LSTM layers with classes on top, or a logistic regression;
+    returns warnings."""
+    if not model.lstm and not model.HasField("logreg"):
+        right = "the layers of the classifier, or logreg should be there"
+        raise wrong(path, "lstm", "missing", right)
+    warnings = check_model(model, path)
+    if model.display_after:
+        warnings.append(
+            f"{path}: display_after has no effect, because a classifier draws nothing "
+            "in training"
+        )
+    if not model.lstm:
+        return warnings
+    check_stack(model.lstm, path)
+    bottom, top = model.lstm[0], model.lstm[-1]
+    if not bottom.has_input:
+        right = "true, because the first layer reads the frames"
+        raise wrong(path, f"{bottom.name}.has_input", "false", right)
+    if not top.has_output:
+        right = "true, because the last layer of a classifier gives the classes"
+        raise wrong(path, f"{top.name}.has_output", "false", right)
+    unused = [part for part in ("lstm_dec", "lstm_future") if getattr(model, part)]
+    if model.HasField("logreg"):
+        unused.append("logreg")
+    for part in unused:
+        warnings.append(
+            f"{path}: {part} is not used, because a model with lstm is classified by it"
+        )
+    return warnings
+
+
+def check_labelled_clips(
+    model: config_pb2.Model,
+    path: str | Path,
+    handler: DataHandler,
+    need_labels: bool = True,
+) -> None:
+    """Check that the clips of a data set are what a classifier needs.
+
+    Raises UserError for frames of another size, for data without labels where they are
+    needed, and for labels that are no class of the model.
+    """
+    if model.lstm:
+        dims_field = f"{model.lstm[0].name}.input_dims"
+        dims = model.lstm[0].input_dims
+        classes_field = f"{model.lstm[-1].name}.output_dims"
+        classes = model.lstm[-1].output_dims
+    else:
+        layer = model.logreg
+        dims_field, dims = f"{layer.name}.num_inputs", layer.num_inputs
+        classes_field, classes = f"{layer.name}.num_outputs", layer.num_outputs
+    if handler.frame_dims != dims:
+        raise UserError(
+            f"{handler.path}: a frame has {handler.frame_dims} numbers, and it should "
+            f"have the {dims} that {path} says in {dims_field}"
+        )
+    labels = getattr(handler, "labels", None)
+    if labels is None:
+        if not need_labels:
+            return
+        right = "the text file of the classes, because a classifier learns from them"
+        if handler.kind != "LABELLED":
+            right = "LABELLED, because a classifier learns from labels"
+            raise wrong(handler.path, "dataset_type", handler.kind, right)
+        raise wrong(handler.path, "labels_file", "missing", right)
+    if labels.max() >= classes:
+        clip = int((labels >= classes).argmax())
+        line = handler.video_ids[handler.videos[clip]] + 1
+        raise UserError(
+            f"{handler.config.labels_file}, line {line}: the class of a video is "
+            f"{labels[clip]}, and it should be from 0 to {classes - 1}, because "
+            f"{classes_field} in {path} is {classes}"
+        )

@@ -19,6 +19,9 @@ MOST_UNITS = 65_536
 MOST_DIMS = 2**24
 MOST_INT = 2**31 - 1
 
+# What a layer takes from a trained one (pretrained.py).
+PRETRAINED_BLOCKS = ("w_dense", "w_diag", "b", "w_input")
+
 
 def wrong(path: str | Path, field: str, found: object, right: str) -> UserError:
     """The error for a field of the description at `path`."""
@@ -94,6 +97,11 @@ def check_weight(
         raise wrong(path, field, f"{rows} by {columns}", right)
 
 
+def _is_pretrained(layer: config_pb2.LSTM | config_pb2.Logreg) -> bool:
+    known = "pretrained" in layer.DESCRIPTOR.fields_by_name
+    return known and layer.HasField("pretrained")
+
+
 def check_blocks(
     layer: config_pb2.LSTM | config_pb2.Logreg, blocks: list[str], path: str | Path
 ) -> list[str]:
@@ -102,6 +110,11 @@ def check_blocks(
     for block in blocks:
         if layer.HasField(block):
             check_param(getattr(layer, block), path, f"{layer.name}.{block}")
+        elif block in PRETRAINED_BLOCKS and _is_pretrained(layer):
+            warnings.append(
+                f"{path}: {layer.name} has no block {block}, so that weight stays as "
+                "it was pretrained"
+            )
         else:
             warnings.append(
                 f"{path}: {layer.name} has no block {block}, so that weight is zero "

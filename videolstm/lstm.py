@@ -15,6 +15,7 @@ import cudamat as cm
 from videolstm.dropout import Dropout
 from videolstm.inputs import Inputs
 from videolstm.param import Param
+from videolstm.pretrained import take_pretrained
 from videolstm.sequence import Sequence
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ class LSTM:
         }
         for param in self.params.values():
             param.decays = not reproduce_2016
+        if config.HasField("pretrained"):
+            take_pretrained(config, self.params, path)
         self.gates = Sequence(4 * n, steps)
         self.hidden = Sequence(n, steps + 1)
         self.cell = Sequence(n, steps + 1)

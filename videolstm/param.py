@@ -162,6 +162,10 @@ class Param:
                 self.rms.overwrite(self._read(file, f"{self.name}_rms_prop", path))
         self.t = int(file.attrs.get(f"{self.name}_t", 0))
 
+    def take(self, file: h5py.File, dataset: str) -> None:
+        """Takes the weight from a dataset of another name, nothing else."""
+        self.w.overwrite(self._read(file, dataset, Path(file.filename)))
+
     def _read(self, file: h5py.File, dataset: str, path: Path) -> np.ndarray:
         """A dataset of this weight's shape; one dimension counts as one row."""
         values = file.get(dataset) if dataset else None

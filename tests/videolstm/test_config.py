@@ -68,7 +68,9 @@ FIELDS = {
         "output_dims": (13, 0),
         "input_dropprob": (14, 0),
         "output_dropprob": (15, 0),
+        "pretrained": (100, None),
     },
+    "TrainedLayer": {"checkpoint": (1, None), "layer": (2, None)},
     "Logreg": {
         "name": (1, None),
         "num_inputs": (2, None),

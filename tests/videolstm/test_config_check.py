@@ -3,11 +3,18 @@
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from google.protobuf import text_format
 
 from videolstm.config import messages, read_model
-from videolstm.config_check import check_clips, check_composite, check_model
+from videolstm.config_check import (
+    check_classifier,
+    check_clips,
+    check_composite,
+    check_labelled_clips,
+    check_model,
+)
 from videolstm.errors import UserError
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -206,3 +213,131 @@ def test_clips_that_do_not_fit(decoded, dims, frames, found):
     model.dec_seq_length = decoded
     with pytest.raises(UserError, match="^d.pbtxt: .*" + found):
         check_clips(model, "m.pbtxt", handler(dims, frames))
+
+
+# ---- classifiers ---------------------------------------------------------------------
+
+CLASSIFIERS = sorted(
+    [
+        *GOLDEN.glob("cases/classifier_*.pbtxt"),
+        GOLDEN / "cases" / "logreg.model.pbtxt",
+        GOLDEN / "checkpoint" / "pretrained_classifier.pbtxt",
+        *GOLDEN.glob("e2e/classifier/model.pbtxt"),
+    ]
+)
+
+
+def classifier(more=""):
+    """Frames of 6 numbers, layers of 4 and 3 units, 5 classes."""
+    text = f"""
+        name: "good" lstm {{ {layer("l1", 4, 6)} }} lstm {{ {layer("l2", 3, 4, 5)} }}
+    """
+    return text_format.Parse(text + more, messages().Model())
+
+
+def regression(more=""):
+    """Logistic regression of frames of 6 numbers, 5 classes."""
+    text = 'name: "good" logreg { name: "r" num_inputs: 6 num_outputs: 5 w {} b {} }'
+    return text_format.Parse(text + more, messages().Model())
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=lambda path: path.stem)
+def test_golden_classifiers_pass(path):
+    assert check_classifier(read_model(path), path) == []
+
+
+def test_golden_classifiers_are_there():
+    assert len(CLASSIFIERS) == 7
+
+
+def test_good_classifiers():
+    for model in (classifier(), regression()):
+        assert check_classifier(model, "m.pbtxt") == []
+
+
+@pytest.mark.parametrize(
+    ("more", "odd"),
+    [
+        ("display_after: 3", "display_after has no effect"),
+        (f"lstm_dec {{ {layer('d', 4)} }}", "lstm_dec is not used"),
+        (f"lstm_future {{ {layer('d', 4)} }}", "lstm_future is not used"),
+        (
+            'logreg { name: "r" num_inputs: 6 num_outputs: 5 w {} b {} }',
+            "logreg is not used, because a model with lstm is classified by it",
+        ),
+    ],
+)
+def test_odd_classifiers(more, odd):
+    (warning,) = check_classifier(classifier(more), "m.pbtxt")
+    assert warning.startswith(f"m.pbtxt: {odd}")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda m: m.ClearField("lstm"), "the field lstm is missing"),
+        (
+            lambda m: setattr(m.lstm[1], "has_output", False),
+            "the field l2.has_output is false, and it should be true, because the last",
+        ),
+        (
+            lambda m: setattr(m.lstm[0], "has_input", False),
+            "the field l1.has_input is false",
+        ),
+        (lambda m: setattr(m.lstm[1], "input_dims", 5), "l2.input_dims is 5"),
+        (lambda m: setattr(m.lstm[0], "has_output", True), "l1.output_dims is 0"),
+        (
+            lambda m: m.lstm[0].pretrained.SetInParent(),
+            "l1.pretrained.checkpoint is mi",
+        ),
+    ],
+)
+def test_bad_classifiers(change, says):
+    model = classifier()
+    change(model)
+    with pytest.raises(UserError) as error:
+        check_classifier(model, "m.pbtxt")
+    assert says in str(error.value)
+
+
+def labelled(**kw):
+    """A data set of three clips of two videos, 7 and 2 in their files."""
+    values = {
+        "path": Path("d.pbtxt"),
+        "kind": "LABELLED",
+        "frame_dims": 6,
+        "labels": np.array([4, 4, 0]),
+        "videos": np.array([0, 0, 1]),
+        "video_ids": np.array([7, 2]),
+        "config": SimpleNamespace(labels_file="classes.txt"),
+    }
+    return SimpleNamespace(**(values | kw))
+
+
+@pytest.mark.parametrize("make", [classifier, regression])
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"frame_dims": 9}, "d.pbtxt: a frame has 9 numbers, and it should have the 6"),
+        ({"labels": None}, "d.pbtxt: the field labels_file is missing"),
+        (
+            {"labels": None, "kind": "VIDEO_PATCH"},
+            "the field dataset_type is VIDEO_PATCH, and it should be LABELLED",
+        ),
+        (
+            {"labels": np.array([4, 4, 5])},
+            "classes.txt, line 3: the class of a video is 5, and it should be from 0 "
+            "to 4, because ",
+        ),
+    ],
+)
+def test_data_that_classifiers_cannot_use(make, data, says):
+    check_labelled_clips(make(), "m.pbtxt", labelled())
+    with pytest.raises(UserError) as error:
+        check_labelled_clips(make(), "m.pbtxt", labelled(**data))
+    assert says in str(error.value)
+
+
+def test_labels_may_be_missing_where_they_are_not_needed():
+    data = labelled(labels=None)
+    check_labelled_clips(classifier(), "m.pbtxt", data, need_labels=False)

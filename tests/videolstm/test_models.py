@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from videolstm.config import read_data, read_model
-from videolstm.config_check import check_composite, check_model
+from videolstm.config import messages, read_data, read_model
+from videolstm.config_check import check_classifier, check_composite
 
 ROOT = Path(__file__).parents[2]
 MODELS = sorted((ROOT / "models").glob("*.pbtxt"))
@@ -31,6 +31,36 @@ PAIRS = {
     "lstm_combo_1layer_ucf101_patches": ("ucf101_patches", (1, 2048, 3072)),
     "lstm_combo_1layer_ucf101_patches_pretrained": ("ucf101_patches", (1, 2048, 3072)),
     "lstm_combo_demo": ("bouncing_demo", None),
+    "lstm_combo_few_labels": ("bouncing_demo", (1, 128, 1600)),
+}
+
+# Models of features: their data, (layers, units, numbers in a frame, frames, classes)
+FEATURES = {
+    "lstm_combo_1layer_ucf101_features": (
+        "ucf101_features_pretrain",
+        (1, 2048, 4096, 29, 0),
+    ),
+    "lstm_classifier_1layer_ucf101_features": (
+        "ucf101_features",
+        (1, 2048, 4096, 16, 101),
+    ),
+    "lstm_classifier_1layer_ucf101_features_pretrained": (
+        "ucf101_features",
+        (1, 2048, 4096, 16, 101),
+    ),
+}
+
+# Models of data that the few-label experiment makes, and what starts from what.
+FEW_LABELS = [
+    "logreg_few_labels",
+    "lstm_classifier_few_labels",
+    "lstm_classifier_few_labels_pretrained",
+]
+STARTS_FROM = {
+    "lstm_classifier_few_labels_pretrained": "lstm_combo_few_labels",
+    "lstm_classifier_1layer_ucf101_features_pretrained": (
+        "lstm_combo_1layer_ucf101_features"
+    ),
 }
 
 
@@ -44,14 +74,14 @@ def params(model):
     for stack in (model.lstm, model.lstm_dec, model.lstm_future):
         for layer in stack:
             for field, value in layer.ListFields():
-                if field.message_type is not None:
+                if field.message_type is messages().Param.DESCRIPTOR:
                     yield layer.name, field.name, value
 
 
 @pytest.mark.parametrize("path", MODELS, ids=lambda path: path.stem)
 def test_models_are_sound_and_introduce_themselves(path):
     model = read_model(path)
-    check = check_model if "classifier" in path.name else check_composite
+    check = check_composite if "combo" in path.name else check_classifier
     assert check(model, path) == []
     assert path.read_text().startswith("# ")
     assert not Path(model.checkpoint_dir).is_absolute()
@@ -66,7 +96,30 @@ def test_data_sets_parse_and_introduce_themselves(path):
 
 
 def test_all_are_known_here():
-    assert {path.stem for path in MODELS} == {*RELEASED_MODELS, *PAIRS}
+    known = {*RELEASED_MODELS, *PAIRS, *FEATURES, *FEW_LABELS}
+    assert {path.stem for path in MODELS} == known
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_models_of_features_fit_their_data(name):
+    dataset, sizes = FEATURES[name]
+    model, _ = model_named(name)
+    data = read_data(ROOT / "datasets" / f"{dataset}.pbtxt")
+    bottom, top = model.lstm[0], model.lstm[-1]
+    found = (len(model.lstm), bottom.num_hid, bottom.input_dims)
+    assert (*found, data.num_frames, top.output_dims) == sizes
+    if not sizes[-1]:
+        assert model.dec_seq_length + model.future_seq_length == data.num_frames
+
+
+@pytest.mark.parametrize("name", STARTS_FROM)
+def test_pretrained_classifiers_fit_the_encoder_that_they_start_from(name):
+    layer, encoder = model_named(name)[0].lstm[0], model_named(STARTS_FROM[name])[0]
+    (source,) = encoder.lstm
+    assert layer.pretrained.layer == source.name
+    assert not Path(layer.pretrained.checkpoint).is_absolute()
+    sizes = [(one.num_hid, one.input_dims) for one in (layer, source)]
+    assert sizes[0] == sizes[1]
 
 
 @pytest.mark.parametrize("name", PAIRS)

@@ -1,9 +1,21 @@
-"""A fixed set of bouncing digits as the .npy that VIDEO_PATCH reads.
+"""Bouncing digits as files: a fixed set of videos, or videos with labels.
 
     python -m videolstm.tools.bouncing --digits digits.h5 --out bouncing_mnist_test.npy
 
-The videos are those of BOUNCING_MNIST. The file: uint8 (sequences, frames, height,
-width), 0 background to 255 ink, a pixel of the digits times 255, rounded.
+The videos are those of BOUNCING_MNIST. The file, which VIDEO_PATCH reads: uint8
+(sequences, frames, height, width), 0 background to 255 ink, a pixel of the digits times
+255, rounded.
+
+    python -m videolstm.tools.bouncing --digits digits.h5 --labelled digit \\
+        --out bouncing_train.h5 --test bouncing_test.h5
+
+With --labelled each video has one digit, a length of its own and a class: the digit, or
+the direction in which it goes (eight of them, clockwise from the right; it then goes
+straight on and reaches no side). Files in the format LABELLED: bouncing_train.h5 with
+the dataset `frames`, (frames of all videos, pixels) from 0 to 1, and beside it
+bouncing_train_labels.txt, bouncing_train_num_frames.txt and bouncing_train.pbtxt,
+which describes them. With --test the digit samples are parted first: none is in both
+sets.
 """
 
 from __future__ import annotations
@@ -27,12 +39,15 @@ from videolstm.command import (
 from videolstm.data.bouncing import BouncingDigits
 from videolstm.data.digits import DIGIT_SIZE, read_digits
 from videolstm.data.handler import MOST_PIXELS
+from videolstm.data.labelled_bouncing import KINDS, LONGEST_WAY
 from videolstm.errors import UserError
 from videolstm.files import check_writable, written_beside
+from videolstm.tools.bouncing_labelled import STEP_LENGTH, write_labelled_sets
 
 _BLOCK = 100  # videos made at once
 _BLOCK_BYTES = 64 * 2**20  # of a block at most, where a single video is not larger
 _VIDEO_BYTES = 2**30  # of a single video at most
+_NUM_DIGITS = 2
 
 
 def write_bouncing(
@@ -83,21 +98,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{digits_file}: no such file: make it with "
             f"`python -m videolstm.tools.digits --out {digits_file}`"
         )
-    bytes_ = 4 * chosen.frames * chosen.image_size**2  # float32, while it is made
-    if bytes_ > _VIDEO_BYTES:
-        raise UserError(
-            f"--frames {chosen.frames} of --image-size {chosen.image_size} need "
-            f"{bytes_ / 2**30:.1f} GiB of memory for a video: at most "
-            f"{_VIDEO_BYTES / 2**30:.0f} GiB is taken, choose fewer or smaller frames"
-        )
+    _check_memory(chosen)
+    if chosen.labelled:
+        write_labelled_sets(chosen)
+        return
+    for option in ("test", "min_frames"):
+        if getattr(chosen, option) is not None:
+            raise UserError(f"--{option.replace('_', '-')} is for --labelled sets only")
     check_writable(chosen.out)
     start = time.monotonic()
     videos = BouncingDigits(
         read_digits(digits_file, chosen.dataset),
         np.random.RandomState(chosen.seed),
         chosen.image_size,
-        chosen.num_digits,
-        chosen.step_length,
+        _NUM_DIGITS if chosen.num_digits is None else chosen.num_digits,
+        STEP_LENGTH if chosen.step_length is None else chosen.step_length,
         chosen.frames,
     )
     write_bouncing(chosen.out, videos, chosen.sequences, progress=True)
@@ -108,10 +123,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
+def _check_memory(chosen: argparse.Namespace) -> None:
+    bytes_ = 4 * chosen.frames * chosen.image_size**2  # float32, while it is made
+    if bytes_ > _VIDEO_BYTES:
+        raise UserError(
+            f"--frames {chosen.frames} of --image-size {chosen.image_size} need "
+            f"{bytes_ / 2**30:.1f} GiB of memory for a video: at most "
+            f"{_VIDEO_BYTES / 2**30:.0f} GiB is taken, choose fewer or smaller frames"
+        )
+
+
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     options = parser(
         "python -m videolstm.tools.bouncing",
-        "Make a fixed set of bouncing digits, the .npy that VIDEO_PATCH reads.",
+        "Make a fixed set of bouncing digits, the .npy that VIDEO_PATCH reads, or "
+        "labelled sets, which LABELLED reads.",
     )
     add = options.add_argument
     add(
@@ -121,25 +147,61 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="FILE.h5",
         help="the digits: (N, 784), 0 to 1",
     )
-    add_out(options, "FILE.npy")
+    add_out(options, "FILE")
     for name, least, most, default, text in (
         ("--sequences", 1, None, 10000, "number of videos"),
         ("--frames", 1, 10000, 20, "frames of a video"),
         ("--image-size", DIGIT_SIZE, MOST_PIXELS, 64, "side of a frame, in pixels"),
-        ("--num-digits", 1, 1000, 2, "digits in a video"),
     ):
         kind = whole_number(least, most)
         add(name, type=kind, default=default, metavar="N", help=text)
+    # Those that the other kind of set has not, or has another default for, are None
+    # until they are needed.
+    add(
+        "--num-digits",
+        type=whole_number(1, 1000),
+        metavar="N",
+        help=f"digits in a video, {_NUM_DIGITS} without --labelled and 1 with it",
+    )
     add(
         "--step-length",
         type=positive_number,
-        default=0.1,
         metavar="X",
-        help="how far a digit moves in a frame, a part of the way from side to side",
+        help="how far a digit moves in a frame, a part of the way from side to side; "
+        f"{STEP_LENGTH}, or for directions {LONGEST_WAY} / frames",
     )
     add_seed(options, default=1)
     add("--dataset", default="train", metavar="NAME", help="data set of the digits .h5")
+    add("--labelled", choices=KINDS, help="write .h5 files with this as the class")
+    add(
+        "--min-frames",
+        type=whole_number(1, 10000),
+        metavar="N",
+        help="labelled: frames of the shortest video, half of --frames if left out",
+    )
+    add("--test", metavar="FILE.h5", help="labelled: a set of other digit samples")
+    add(
+        "--test-sequences",
+        type=whole_number(1),
+        default=1000,
+        metavar="N",
+        help="labelled: number of videos in it",
+    )
+    add(
+        "--test-part",
+        type=_part,
+        default=0.2,
+        metavar="X",
+        help="labelled: part of the digit samples that are for it",
+    )
     return options.parse_args(arguments)
+
+
+def _part(text: str) -> float:
+    value = positive_number(text)
+    if value >= 1:
+        raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text!r}")
+    return value
 
 
 if __name__ == "__main__":

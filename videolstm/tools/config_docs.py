@@ -65,7 +65,9 @@ for each video. Each has the dataset `dataset_name`, (frames, numbers in a frame
 (digits, 784), the 28 rows of an image one after the other, from 0 (dark) to 1. |
 | `data_file`, VIDEO_PATCH | An `.npy`, (clips, frames, height, width) for grey and \
 (clips, frames, 3, height, width) for colour, with values from 0 to 255; they are \
-divided by 255. |
+divided by 255. Where the first axis has just `num_frames` and the second has not, as \
+in the standard `mnist_test_seq.npy`, (20, 10000, 64, 64), frames come first and then \
+clips. |
 | `num_frames_file` | Text, an integer on each line: the frames of a video, in the \
 order of the data. |
 | `labels_file` | Text, an integer on each line: the class of a video, from 0, in \

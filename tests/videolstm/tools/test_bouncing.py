@@ -157,3 +157,116 @@ def test_wrong_options(tmp_path, digits, option, text, message, capsys):
         make(tmp_path, f"{option}={text}")
     assert caught.value.code == 2
     assert f"argument {option}: {message}\n" in capsys.readouterr().err
+
+
+# ---- with labels ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def known_digits(tmp_path):
+    """40 digits, each of a brightness of its own, four of each class."""
+    levels = np.linspace(0.2, 1, 40).astype(np.float32)
+    with h5py.File(tmp_path / "known.h5", "w") as file:
+        file["train"] = np.repeat(levels[:, None], 784, axis=1)
+        file["labels"] = np.arange(40) % 10
+        file["test"] = np.zeros((3, 784), np.float32)
+    return levels
+
+
+def label(folder, *options, kind="digit"):
+    files = ["--digits", str(folder / "known.h5"), "--out", str(folder / "a.h5")]
+    sizes = ["--labelled", kind, "--sequences", 130, "--image-size", 32]
+    main([*files, *map(str, sizes), "--frames", "8", *map(str, options)])
+
+
+def videos_of(folder, name):
+    """(frames, label, sample) of each video of a labelled set."""
+    counts = np.loadtxt(folder / f"{name}_num_frames.txt", dtype=int)
+    labels = np.loadtxt(folder / f"{name}_labels.txt", dtype=int)
+    with h5py.File(folder / f"{name}.h5") as file:
+        rows, samples = file["frames"][()], file["samples"][()]
+    assert rows.dtype == np.float32 and len(rows) == counts.sum()
+    parts = np.split(rows, np.cumsum(counts)[:-1])
+    return list(zip(parts, labels, samples, strict=True))
+
+
+def test_labelled_digits(tmp_path, known_digits, capsys):
+    label(tmp_path, "--test", tmp_path / "b.h5", "--test-sequences", 20)
+    seen = {}
+    for name, count in (("a", 130), ("b", 20)):
+        videos = videos_of(tmp_path, name)
+        assert len(videos) == count
+        for frames, digit, sample in videos:
+            assert 4 <= len(frames) <= 8 and frames.shape[1] == 32 * 32
+            assert frames.max() == known_digits[sample]  # which sample is seen
+            assert digit == sample % 10
+        seen[name] = {sample for _, _, sample in videos}
+    assert not seen["a"] & seen["b"]
+    assert len(seen["a"]) == 32 and len(seen["b"]) == 8  # a fifth is for testing
+    lines = capsys.readouterr().out.splitlines()
+    assert "130 videos of 4 to 8 frames of 32x32 pixels, 10 classes (digit)" in lines[0]
+    assert f"described by {tmp_path / 'b.pbtxt'}" in lines[1]
+
+
+def test_labelled_sets_are_read_back(tmp_path, known_digits):
+    label(tmp_path, "--min-frames", 3, kind="direction")
+    path = tmp_path / "a.pbtxt"
+    data = make_data_handler(read_data(path), path)
+    assert (data.num_frames, data.kind, data.randomize) == (3, "LABELLED", True)
+    videos = videos_of(tmp_path, "a")
+    batch = next(data.epoch(10_000))
+    clips = [v[s : s + 3] for v, _, _ in videos for s in range(0, len(v) - 2, 3)]
+    np.testing.assert_array_equal(batch.frames, np.array(clips).transpose(1, 0, 2))
+    np.testing.assert_array_equal(data.video_labels, [k for _, k, _ in videos])
+    assert set(data.video_labels) == set(range(8))
+
+
+def test_a_smaller_labelled_set_is_the_beginning_of_a_larger_one(
+    tmp_path, known_digits
+):
+    label(tmp_path)
+    larger = videos_of(tmp_path, "a")
+    label(tmp_path, "--sequences", 7)
+    for small, large in zip(videos_of(tmp_path, "a"), larger, strict=False):
+        np.testing.assert_array_equal(small[0], large[0])
+        assert small[1:] == large[1:]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--num-digits", 2], "--num-digits is 2, and it should be 1 with --labelled"),
+        (["--min-frames", 9], "--min-frames is 9, and it should be at most --frames"),
+        (["--out", "a.npy"], "a.npy: a labelled set is an .h5"),
+        (["--test", "b.npy"], "b.npy: a labelled set is an .h5"),
+        (["--dataset", "test"], "there is no dataset 'test_labels'"),
+        (
+            ["--step-length", 0.2],
+            "at most 1 / --frames = 0.125, so that no digit reach",
+        ),
+    ],
+)
+def test_mistakes_with_labels(options, says, tmp_path, known_digits):
+    with pytest.raises(UserError) as error:
+        label(tmp_path, *options, kind="direction")
+    assert says in str(error.value)
+
+
+def test_out_and_test_are_two_files(tmp_path, known_digits):
+    with pytest.raises(UserError, match="should be two files"):
+        label(tmp_path, "--test", tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("labels", [np.arange(39), np.full(40, 10), np.full(40, 0.5)])
+def test_labels_that_are_none(labels, tmp_path, known_digits):
+    with h5py.File(tmp_path / "known.h5", "r+") as file:
+        del file["labels"]
+        file["labels"] = labels
+    with pytest.raises(UserError, match="known.h5: the dataset 'labels' has"):
+        label(tmp_path)
+
+
+@pytest.mark.parametrize("option", ["--test", "--min-frames"])
+def test_options_for_labelled_sets_only(option, tmp_path, digits):
+    with pytest.raises(UserError, match=f"{option} is for --labelled sets only"):
+        make(tmp_path, option, 3)
