@@ -1,0 +1,434 @@
+"""The GPU check, as far as it can be checked without a GPU: boards, stages, reports."""
+
+import ctypes as ct
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from datetime import date
+
+import pytest
+
+from benchmarks import gpu_board, gpu_check, gpu_session, gpu_stages
+from benchmarks.gpu_board import Board
+from benchmarks.gpu_report import Report, in_words
+from benchmarks.gpu_session import ROOT, Failed, LeftOut, Session
+from benchmarks.gpu_stages import STAGES, Stage
+from videolstm.errors import UserError
+
+PYTHON = f"PYTHON={sys.executable}"
+BOARD = Board("NVIDIA H200", (9, 0), 150_000_000_000)
+DAY = date(2026, 11, 23)
+
+
+class Driver:
+    """A CUDA driver with one board, of which the check can ask everything."""
+
+    def __init__(self, start=0, count=1):
+        self.start, self.count = start, count
+
+    def cuInit(self, _):
+        return self.start
+
+    def cuDeviceGetCount(self, count):
+        count._obj.value = self.count
+
+    def cuDeviceGet(self, device, number):
+        device._obj.value = 10 + number
+
+    def cuDeviceGetName(self, name, room, device):
+        assert (room, device.value) == (len(name), 10)
+        name.value = b"NVIDIA H200"
+
+    def cuDeviceTotalMem_v2(self, total, device):
+        total._obj.value = 150_000_000_000
+
+    def cuDeviceGetAttribute(self, number, attribute, device):
+        number._obj.value = {75: 9, 76: 0}[attribute]
+
+
+@pytest.fixture
+def session(tmp_path):
+    return Session(BOARD, tmp_path, tmp_path / "check.log", limit=20)
+
+
+# ----------------------------------------------------------------------- the board
+
+
+def test_a_board(monkeypatch):
+    monkeypatch.setattr(gpu_board, "open_driver", Driver)
+    assert gpu_board.first_board() == BOARD
+    assert BOARD.architecture == "90"
+    assert Board("x", (12, 0), 1).architecture == "120"
+
+
+NO_BOARD = {
+    "no driver": (lambda: ct.CDLL("/nowhere.so"), "no CUDA driver is installed"),
+    "no start": (
+        lambda: Driver(start=100),
+        "the CUDA driver does not start (error 100",
+    ),
+    "none": (lambda: Driver(count=0), "the CUDA driver knows of none"),
+}
+
+
+@pytest.mark.parametrize("name", NO_BOARD)
+def test_no_board(monkeypatch, name):
+    driver, message = NO_BOARD[name]
+    monkeypatch.setattr(gpu_board, "open_driver", driver)
+    with pytest.raises(UserError) as error:
+        gpu_board.first_board()
+    assert str(error.value).startswith("this machine has no CUDA board, ")
+    assert message in str(error.value)
+
+
+@pytest.mark.skipif(os.path.exists("/dev/nvidiactl"), reason="this machine has a board")
+@pytest.mark.parametrize("start", [("-m", "benchmarks.gpu_check"), None])
+def test_without_a_board_it_is_one_sentence(start):
+    """And status 2, of `make` as well."""
+    command = [sys.executable, *start] if start else ["make", "gpu-check", PYTHON]
+    if not start and shutil.which("make") is None:
+        pytest.skip("there is no make")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    lines = [x for x in done.stderr.splitlines() if not x.startswith("make")]
+    assert len(lines) == 1
+    assert lines[0].startswith("gpu_check: this machine has no CUDA board, ")
+
+
+# ----------------------------------------------------------------------- commands
+
+
+def test_commands_leave_what_they_print(session):
+    done = session.python(
+        "-c", "print('out'); import sys; print('err', file=sys.stderr)"
+    )
+    assert done.status == 0 and set(done.output.split()) == {"out", "err"}
+    log = session.log.read_text()
+    assert "\nout\n" in log and "sys.stderr" in log  # with the command
+
+
+def test_commands_run_in_the_root_with_our_environment(session, monkeypatch):
+    monkeypatch.setenv("MAKEFLAGS", "-j")
+    code = "import os; print(os.getcwd(), os.environ['A'], 'MAKEFLAGS' in os.environ)"
+    done = session.python("-c", code, environment={"A": "b"})
+    assert done.output.strip() == f"{ROOT} b False"
+
+
+def test_commands_that_fail(session):
+    with pytest.raises(Failed, match=r"ended with 3: why$"):
+        session.python("-c", "print('why'); raise SystemExit(3)")
+    assert session.python("-c", "raise SystemExit(3)", check=False).status == 3
+    with pytest.raises(LeftOut, match="there is no no-such-program on this machine"):
+        session.call("no-such-program")
+
+
+def test_commands_that_take_too_long(tmp_path):
+    """They are ended with all that they started, and their output is kept."""
+    session = Session(BOARD, tmp_path, tmp_path / "check.log", limit=1)
+    child = "import time; time.sleep(60)"
+    code = (
+        "import subprocess, sys\nprint('begun', flush=True)\n"
+        f"subprocess.run([sys.executable, '-c', {child!r}])"
+    )
+    start = time.monotonic()
+    with pytest.raises(Failed, match=r"may take 1 seconds; at the end it said: begun"):
+        session.python("-c", code)
+    assert time.monotonic() - start < 20  # and not 60
+
+
+def test_long_output_is_cut():
+    assert gpu_session.tail("x" * 10_000 + "end\n").endswith("xend")
+    assert len(gpu_session.tail("x" * 10_000)) == 3003
+
+
+def test_tools_of_the_toolkit(tmp_path, monkeypatch):
+    tool = tmp_path / "bin" / "cuda-tool"
+    tool.parent.mkdir()
+    tool.write_text("")
+    assert gpu_session.find_tool("cuda-tool") is None
+    monkeypatch.setenv("CUDA_HOME", str(tmp_path))
+    assert gpu_session.find_tool("cuda-tool") == str(tool)
+
+
+def test_library_that_is_not_built(monkeypatch, tmp_path):
+    monkeypatch.setattr(gpu_session, "ROOT", tmp_path)
+    with pytest.raises(
+        LeftOut, match="libcudamat_cuda_double.so is not built; the stag"
+    ):
+        gpu_session.using("cuda", "double")
+    path = tmp_path / "cudamat" / "libcudamat_cuda.so"
+    path.parent.mkdir()
+    path.write_text("")
+    assert gpu_session.using("cuda", "float") == {
+        "CUDAMAT_LIBRARY": str(path),
+        "CUDAMAT_PRECISION": "float",
+    }
+
+
+# ----------------------------------------------------------------------- stages
+
+
+def test_stages_are_named_once_and_take_under_eight_minutes():
+    names = [stage.name for stage in STAGES]
+    assert len(set(names)) == len(names) and all(stage.purpose for stage in STAGES)
+    assert gpu_session.LIMIT < 8 * 60
+
+
+def test_chosen_stages():
+    assert gpu_check.chosen_stages([]) == list(STAGES)
+    chosen = gpu_check.chosen_stages(["training", "build"])
+    assert [stage.name for stage in chosen] == ["build", "training"]
+
+
+def test_modules_that_stages_run_are_there():
+    source = (ROOT / "benchmarks" / "gpu_stages.py").read_text()
+    modules = set(re.findall(r'"(benchmarks\.\w+)"', source))
+    assert modules == {"benchmarks.agreement", "benchmarks.full_size"}
+    for module in modules:
+        done = subprocess.run(
+            [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_machine(session):
+    found = gpu_stages.machine(session)
+    assert found["python"] == sys.version.split()[0] and found["pytest"]
+
+
+def test_machine_without_a_package(session, monkeypatch):
+    monkeypatch.setattr(gpu_stages, "PACKAGES", ("numpy", "no-such-package"))
+    with pytest.raises(Failed, match="^Python packages are missing: no-such-package$"):
+        gpu_stages.machine(session)
+
+
+class Recording(Session):
+    """Notes commands instead of running them."""
+
+    def __init__(self, folder, answers=()):
+        super().__init__(BOARD, folder, folder / "check.log")
+        self.commands, self.environments = [], []
+        self.answers = list(answers)
+
+    def _run(self, command, extra):
+        self.commands.append(list(command))
+        self.environments.append(extra)
+        status, output = self.answers.pop(0) if self.answers else (0, "")
+        return gpu_session.Done(status, output)
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """Four files where the libraries would be, and a toolkit."""
+    monkeypatch.setattr(gpu_session, "ROOT", tmp_path)
+    (tmp_path / "cudamat").mkdir()
+    for kind in ("cpu", "cuda"):
+        for suffix in ("", "_double"):
+            (tmp_path / "cudamat" / f"libcudamat_{kind}{suffix}.so").write_text("12345")
+    monkeypatch.setattr(gpu_stages, "find_tool", lambda name: f"/toolkit/{name}")
+    return tmp_path
+
+
+def test_build_for_the_board_s_architecture(built):
+    session = Recording(built)
+    found = gpu_stages.build(session)
+    made = [(c[3], c[4], c[-1]) for c in session.commands if c[0] == "make"]
+    assert made == [
+        ("cpu", "PRECISION=float", PYTHON),
+        ("cpu", "PRECISION=double", PYTHON),
+        ("cuda", "PRECISION=float", "CUDA_ARCH=90"),
+        ("cuda", "PRECISION=double", "CUDA_ARCH=90"),
+    ]
+    assert found["architecture"] == "sm_90" and set(
+        found["library bytes"].values()
+    ) == {5}
+
+
+def test_build_without_nvcc(built, monkeypatch):
+    monkeypatch.setattr(gpu_stages, "find_tool", lambda name: None)
+    with pytest.raises(LeftOut, match="there is no nvcc"):
+        gpu_stages.build(Recording(built))
+
+
+def test_goals_of_make_are_there(session):
+    """The commands of the stage `build`, asked without running them."""
+    if shutil.which("make") is None:
+        pytest.skip("there is no make")
+    options = ("PRECISION=double", PYTHON)
+    session.call("make", "-n", "-C", "cudamat", "cpu", *options)
+
+
+PASSED = "....\n4 passed, 1 skipped in 5.23s\n"
+BROKEN = "FAILED tests/a.py::test_b - assert\n1 failed, 3 passed in 65.30s (0:01:05)\n"
+
+
+def test_suite(built):
+    session = Recording(built, [(0, PASSED), (1, BROKEN), (2, "no tests\n")])
+    assert gpu_stages.suite(session, "float") == {"passed": 4, "skipped": 1}
+    assert session.commands[0][:3] == [sys.executable, "-m", "pytest"]
+    assert session.commands[0][-1] == "tests"
+    assert session.environments[0]["CUDAMAT_LIBRARY"].endswith("libcudamat_cuda.so")
+    with pytest.raises(Failed, match="^1 tests failed: tests/a.py::test_b$"):
+        gpu_stages.suite(session, "double")
+    assert session.environments[1]["CUDAMAT_LIBRARY"].endswith("cuda_double.so")
+    with pytest.raises(Failed, match="no tests"):
+        gpu_stages.suite(session, "float")
+    assert gpu_stages.pytest_counts(BROKEN) == {"failed": 1, "passed": 3}
+
+
+def test_sanitizers(built):
+    session = Recording(
+        built,
+        [
+            (0, PASSED),
+            (86, "noise\n========= Invalid __global__ read of size 4\n"),
+            (86, "========= Error: Device not supported\n"),
+            (1, BROKEN),
+        ],
+    )
+    assert gpu_stages.sanitize(session, "memcheck") == {"passed": 4, "skipped": 1}
+    assert session.commands[0][:5] == [
+        "/toolkit/compute-sanitizer",
+        *("--tool", "memcheck"),
+        *("--error-exitcode", "86"),
+    ]
+    assert session.commands[0][5:7] == ["--report-api-errors", "no"]
+    assert session.commands[0][7:10] == [sys.executable, "-m", "pytest"]
+    with pytest.raises(Failed) as error:
+        gpu_stages.sanitize(session, "racecheck")
+    assert str(error.value) == (
+        "racecheck found errors: ========= Invalid __global__ read of size 4"
+    )
+    with pytest.raises(LeftOut, match="compute-sanitizer says: Device not supported"):
+        gpu_stages.sanitize(session, "initcheck")
+    assert session.commands[-1][5:8] == [sys.executable, "-m", "pytest"]
+    with pytest.raises(Failed, match="1 failed"):
+        gpu_stages.sanitize(session, "initcheck")
+
+
+def test_sanitizer_that_is_not_there(built, monkeypatch):
+    monkeypatch.setattr(gpu_stages, "find_tool", lambda name: None)
+    with pytest.raises(LeftOut, match="there is no compute-sanitizer"):
+        gpu_stages.sanitize(Recording(built), "memcheck")
+
+
+def test_bench_that_is_not_there(built):
+    with pytest.raises(LeftOut, match="no `make bench`"):
+        gpu_stages.bench(Recording(built, [(2, "make: *** No rule")]))
+    found = gpu_stages.bench(Recording(built, [(0, ""), (0, "fast\n")]))
+    assert found == {"printed": "fast"}
+
+
+# ----------------------------------------------------------------------- the report
+
+
+def test_report_for_machines_and_for_people(tmp_path):
+    report = Report(tmp_path, BOARD, DAY)
+    assert report.path.name == "gpu-nvidia-h200-20261123.json"
+    found = {"ms": {"step": 12.34567, "runs": 3}}
+    entry = {"status": "passed", "purpose": "speed", "seconds": 5.0, "found": found}
+    report.add("training", entry)
+    lost = {"status": "failed", "purpose": "right", "seconds": 61.0, "why": "a\n|b|"}
+    report.add("tests", lost)
+    content = json.loads(report.path.read_text())
+    assert content["board"] == {
+        "name": "NVIDIA H200",
+        "compute_capability": "9.0",
+        "total_bytes": 150_000_000_000,
+    }
+    assert content["stages"]["training"]["found"] == found
+    assert content["date"] == "2026-11-23" and content["commit"]
+    lines = report.summary.read_text().splitlines()
+    assert lines[0] == "# GPU check: NVIDIA H200, 2026-11-23"
+    assert "| ✓ | training | speed | 5 | ms: step: 12.35, runs: 3 |" in lines
+    assert "| ✗ | tests | right | 61 | failed, see below |" in lines
+    assert lines[-4:] == ["```", "a", "|b|", "```"]
+
+
+def test_stages_that_run_later_join(tmp_path):
+    entry = {"status": "passed", "purpose": "p", "seconds": 1.0, "found": {}}
+    Report(tmp_path, BOARD, DAY).add("build", entry)
+    second = Report(tmp_path, BOARD, DAY)
+    second.add("tests", entry)
+    assert list(json.loads(second.path.read_text())["stages"]) == ["build", "tests"]
+    assert list(Report(tmp_path, BOARD, date(2026, 11, 24)).stages) == []
+
+
+def test_another_file_in_the_report_s_place(tmp_path):
+    (tmp_path / "gpu-nvidia-h200-20261123.json").write_text("[]")
+    with pytest.raises(UserError, match="is not a result of this check, which would"):
+        Report(tmp_path, BOARD, DAY)
+
+
+def test_words():
+    assert in_words({"a": 1.23456, "b": {"c": "d"}}) == "a: 1.235, b: c: d"
+
+
+# ----------------------------------------------------------------------- the whole
+
+
+def fails(session):
+    raise Failed("it is wrong")
+
+
+def cannot(session):
+    raise LeftOut("there is no such thing")
+
+
+def works(session):
+    session.log.write_text("printed")
+    return {"answer": 42}
+
+
+FAKE = (
+    Stage("first", "is wrong", fails),
+    Stage("second", "cannot run", cannot),
+    Stage("third", "works", works),
+)
+
+
+@pytest.fixture
+def faked(monkeypatch):
+    monkeypatch.setattr(gpu_check, "first_board", lambda: BOARD)
+    monkeypatch.setattr(gpu_check, "STAGES", FAKE)
+
+
+def test_a_stage_that_fails_stops_no_other(faked, tmp_path, capsys):
+    with pytest.raises(SystemExit) as status:
+        gpu_check.check(["--out", str(tmp_path / "new")])
+    assert status.value.code == 1
+    printed = capsys.readouterr().out
+    assert "✗ first: it is wrong" in printed
+    assert "- second: left out: there is no such thing" in printed
+    assert "✓ third: answer: 42" in printed
+    (path,) = (tmp_path / "new").glob("gpu-nvidia-h200-*.json")
+    states = {k: v["status"] for k, v in json.loads(path.read_text())["stages"].items()}
+    assert states == {"first": "failed", "second": "left out", "third": "passed"}
+    assert path.with_suffix(".log").read_text() == "printed"
+
+
+def test_one_stage(faked, tmp_path, capsys):
+    gpu_check.check(["--out", str(tmp_path), "--stage", "third", "--stage", "second"])
+    assert "first" not in capsys.readouterr().out
+
+
+def test_wrong_arguments(faked, tmp_path, capsys):
+    with pytest.raises(SystemExit) as status:
+        gpu_check.check(["--stage", "fourth"])
+    assert status.value.code == 2
+    assert "invalid choice: 'fourth'" in capsys.readouterr().err
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(UserError, match="cannot be made a folder"):
+        gpu_check.check(["--out", str(file)])
