@@ -5,6 +5,8 @@
 ##   make lint    checks the style of the Python files
 ##   make gpu-check   on a machine with a GPU: builds for it, runs every test, sanitizers,
 ##                a training run at full size; writes benchmarks/results
+##   make bench   times training on this CPU, beside PyTorch where that is installed;
+##                writes benchmarks/results
 ##   make build   builds the CPU libraries of cudamat (CUDA: make -C cudamat help)
 ##   make clean   removes what was built; .venv stays
 ##   make help    prints this
@@ -15,6 +17,9 @@
 ##   PYTHON=python3     the Python that .venv is made of, and that gpu-check runs in
 ##   PYTEST_ARGS="-x"   arguments for pytest
 ##   GPU_CHECK_ARGS="--stage tests"   arguments for gpu-check
+##   TORCH_PYTHON=path  a Python that has PyTorch, for bench; .venv's if left out
+##   PEER=path          another PyTorch script that bench compares with
+##   BENCH_ARGS="--quick"             arguments for bench
 
 PYTHON ?= python3
 # From here on everything runs in .venv; paths are relative, so that a folder with a
@@ -29,7 +34,7 @@ DOUBLE_TESTS := $(wildcard tests/cudamat tests/videolstm)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test lint build gpu-check clean help
+.PHONY: demo test lint build gpu-check bench clean help
 
 # One thing at a time here, so that the output can be read, and every core for the
 # libraries: .NOTPARALLEL does not reach the makes that are started below.
@@ -52,6 +57,10 @@ lint: $(INSTALLED)
 # Without .venv and without a network: the Python at hand has what it needs, or says so.
 gpu-check:
 	@$(PYTHON) -m benchmarks.gpu_check $(GPU_CHECK_ARGS)
+
+bench: build
+	@$(VENV_PYTHON) -m benchmarks.bench $(if $(TORCH_PYTHON),--torch-python \
+	'$(TORCH_PYTHON)') $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGS)
 
 build: $(INSTALLED) $(CONFIG) $(LIBRARIES)
 

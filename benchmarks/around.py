@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks import flops
-from benchmarks.ours import median_ms
+from benchmarks.ours import PATIENCE, median_ms
 from benchmarks.quiet import wait_for_quiet
 from benchmarks.sizes import DIGITS, ROOT, S, Size
 from benchmarks.steps import Settings, in_turn, summary
@@ -40,14 +40,14 @@ step_length: 0.1
 """
 
 
-def generator() -> dict:
+def generator(patience: float = PATIENCE) -> dict:
     """Milliseconds of a batch of 80 videos of 20 frames of 64x64, made on one core:
     into memory that is there, and with new memory for each."""
     digits, _ = render_digits(DIGITS, seed=42)
     videos = BouncingDigits(digits, np.random.RandomState(42), 64, 2, 0.1, 20)
     out = np.empty((20, 80, 4096), np.float32)
-    ms = median_ms(lambda: videos.sequences(80, out), 1.0)
-    fresh = median_ms(lambda: videos.sequences(80), 1.0)
+    ms = median_ms(lambda: videos.sequences(80, out), 1.0, patience)
+    fresh = median_ms(lambda: videos.sequences(80), 1.0, patience)
     return {"ms": ms, "ms with new memory": fresh, "batches per second": 1e3 / ms}
 
 
@@ -61,7 +61,7 @@ def _seconds(command: list[str], folder: str, times: int) -> float:
     return statistics.median(took[1:])
 
 
-def start_up(times: int = 5) -> dict[str, float]:
+def start_up(times: int = 5, patience: float = PATIENCE) -> dict[str, float]:
     """Seconds until a program is there: modules, the help, a run without a step."""
     script = str(ROOT / "lstm_combo.py")
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def start_up(times: int = 5) -> dict[str, float]:
                 *("cpu", "--max-iters", "0", "--out", "out"),
             ],
         }
-        wait_for_quiet(30)
+        wait_for_quiet(patience)
         return {
             name: _seconds([sys.executable, *arguments], folder, times)
             for name, arguments in commands.items()

@@ -109,12 +109,12 @@ class OurTask(Task):
         return found
 
 
-def median_ms(function, seconds: float) -> float:
-    """Milliseconds of a call, the median of those that nobody else disturbed, or of all
-    where none was."""
+def median_ms(function, seconds: float, patience: float = PATIENCE) -> float:
+    """Milliseconds of a call: the median of so many seconds that nobody else disturbed,
+    or, where there are none for `patience` seconds, of all."""
     function()
     times: dict[bool, list[float]] = {True: [], False: []}
-    end = time.perf_counter() + PATIENCE
+    end = time.perf_counter() + patience
     while time.perf_counter() < end and sum(times[True]) < 1e3 * seconds:
         before, calls = now(), 0
         start = time.perf_counter()

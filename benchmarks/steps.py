@@ -98,7 +98,7 @@ def in_turn(workers: dict[str, Worker], settings: Settings) -> dict[str, list[di
     quiet."""
     found: dict[str, list[dict]] = {name: [] for name in workers}
     patience = settings.patience
-    for round_ in range(settings.rounds * 4):
+    for round_ in range(settings.rounds * 2):
         lacking = [
             name
             for name, samples in found.items()

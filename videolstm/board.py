@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cudamat as cm
 from videolstm.errors import UserError
 
@@ -28,7 +30,16 @@ def use_board(name: str) -> str:
         raise UserError(f"board {name}: {error}{hint}") from None
     if name == "cpu":
         threads = cm.threads()
-        detail = f"{blas}, {threads} thread{'s' if threads > 1 else ''}"
+        detail = f"{_asked(blas)}, {threads} thread{'s' if threads > 1 else ''}"
     else:
         detail = f"{cm.board_name(int(name))}, {blas}"
     return f"Using board {name}: {detail}, {cm.real_type()}"
+
+
+def _asked(blas: str) -> str:
+    """What the CPU's products are made with, and whether somebody asked for it: some
+    systems set OPENBLAS_CORETYPE to older kernels, which take twice the time."""
+    asked = os.environ.get("OPENBLAS_CORETYPE")
+    if not asked or "OpenBLAS" not in blas:
+        return blas
+    return f"{blas} (as OPENBLAS_CORETYPE={asked} asks)"

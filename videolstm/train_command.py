@@ -57,16 +57,14 @@ def training_parser(program: str, description: str) -> argparse.ArgumentParser:
     return options
 
 
-def make_data(
-    paths: Sequence[str], seed: int, notes: bool = True
-) -> tuple[DataHandler, ...]:
+def make_data(paths: Sequence[str], seed: int) -> tuple[DataHandler, ...]:
     """Handlers of the data at `paths`, each with the seed after the one before it;
     prints their notes."""
     handlers = []
     for number, path in enumerate(paths):
         own_seed = (seed + number) % (LARGEST_SEED + 1)
         handler = make_data_handler(read_data(path), path, own_seed)
-        for note in handler.notes if notes else ():
+        for note in handler.notes:
             print(f"Note: {note}")
         handlers.append(handler)
     return tuple(handlers)

@@ -8,6 +8,10 @@
 #include <cstring>
 #include <vector>
 
+#ifdef __AVX512F__
+#include <immintrin.h>
+#endif
+
 #include "sparse.h"
 
 namespace cm {
@@ -86,107 +90,120 @@ index_t lowest(const Order& order) {
 
 namespace {
 
-// Whether any of the kLanes values from p on is not zero.
-inline bool any(const real* p) {
-  typedef real Loose __attribute__((vector_size(64), aligned(sizeof(real)), may_alias));
-  typedef int64_t Bits __attribute__((vector_size(64)));
-  const Bits bits = reinterpret_cast<Bits>(*reinterpret_cast<const Loose*>(p) != Vector{});
-  int64_t all = 0;
-  for (int k = 0; k < 8; ++k) all |= bits[k];
-  return all != 0;
+// What a thread has found in its columns.
+struct Found {
+  std::vector<int32_t> rows;
+  std::vector<real> values;
+  std::vector<int32_t> next;  // (dims): first how many in each row, then where to put them
+  index_t count;
+
+  // Room for so many and, past them, for what is written ahead. Memory stays from call to
+  // call: new memory would be slower to get than to fill.
+  void reset(index_t room, index_t dims) {
+    if (static_cast<index_t>(rows.size()) < room + dims + kLanes) {
+      rows.resize(room + dims + kLanes);
+      values.resize(room + dims + kLanes);
+    }
+    next.assign(dims, 0);
+    count = 0;
+  }
+};
+
+// Appends what is not zero of `lanes` values from `column[i]` on, which may write kLanes
+// entries and keep fewer. Most frames are black from end to end.
+inline index_t append(const real* column, index_t i, index_t lanes, int32_t* rows,
+                      real* values) {
+#if defined(__AVX512F__) && !defined(CM_DOUBLE)
+  const __mmask16 wanted = static_cast<__mmask16>((1u << lanes) - 1);
+  const __m512 x = _mm512_maskz_loadu_ps(wanted, column + i);
+  const __mmask16 lit = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+  if (lit == 0) return 0;
+  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i row = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int32_t>(i)));
+  _mm512_storeu_ps(values, _mm512_maskz_compress_ps(lit, x));
+  _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(lit, row));
+  return __builtin_popcount(lit);
+#else
+  index_t count = 0;
+  for (index_t lane = 0; lane < lanes; ++lane) {
+    rows[count] = static_cast<int32_t>(i + lane);
+    values[count] = column[i + lane];
+    count += column[i + lane] != 0;
+  }
+  return count;
+#endif
 }
 
-// Appends the non-zeros of a column to `rows` and `values`; returns how many there are.
-index_t append(const real* column, index_t dims, std::vector<int32_t>* rows,
-               std::vector<real>* values) {
-  const size_t before = rows->size();
-  auto keep = [&](index_t i) {
-    if (column[i] != 0) {
-      rows->push_back(static_cast<int32_t>(i));
-      values->push_back(column[i]);
-    }
-  };
-  index_t i = 0;
-  for (; i + kLanes <= dims; i += kLanes) {  // most are black from end to end
-    if (any(column + i)) {
-      for (index_t lane = 0; lane < kLanes; ++lane) keep(i + lane);
-    }
+// The non-zeros of a column, after those found before, and counted by row.
+void find(const real* column, index_t dims, Found* found) {
+  const index_t before = found->count;
+  for (index_t i = 0; i < dims; i += kLanes) {
+    found->count += append(column, i, std::min(kLanes, dims - i),
+                           found->rows.data() + found->count,
+                           found->values.data() + found->count);
   }
-  for (; i < dims; ++i) keep(i);
-  return static_cast<index_t>(rows->size() - before);
+  for (index_t k = before; k < found->count; ++k) ++found->next[found->rows[k]];
 }
 
-// The lists by row, from those by column: a thread has a range of rows, whose entries it
-// counts and then places, column after column.
-void list_by_row(const Lists& lists) {
-  const int workers = threads();
-  std::vector<int32_t> next(lists.dims + 1, 0);
-#pragma omp parallel num_threads(workers)
-  {
-    const index_t me = thread_number();
-    const int32_t low = static_cast<int32_t>(lists.dims * me / workers);
-    const int32_t high = static_cast<int32_t>(lists.dims * (me + 1) / workers);
-    const index_t total = lists.column_start[lists.count];
-    for (index_t k = 0; k < total; ++k) {
-      const int32_t row = lists.entry_row[k];
-      if (row >= low && row < high) ++next[row + 1];
-    }
-#pragma omp barrier
-#pragma omp single
-    {
-      for (index_t i = 0; i < lists.dims; ++i) next[i + 1] += next[i];
-      memcpy(lists.row_start, next.data(), sizeof(int32_t) * (lists.dims + 1));
-    }
-    for (index_t j = 0; j < lists.count; ++j) {
-      for (index_t k = lists.column_start[j]; k < lists.column_start[j + 1]; ++k) {
-        const int32_t row = lists.entry_row[k];
-        if (row < low || row >= high) continue;
-        const int32_t place = next[row]++;
-        lists.entry_column[place] = static_cast<int32_t>(j);
-        lists.row_value[place] = lists.entry_value[k];
-      }
+// Turns every thread's counts by row into the places where its entries go, which come
+// after those of the threads with earlier columns.
+void place_rows(std::vector<Found>* all, const Lists& lists) {
+  int32_t place = 0;
+  for (index_t row = 0; row < lists.dims; ++row) {
+    lists.row_start[row] = place;
+    for (Found& found : *all) {
+      const int32_t here = found.next[row];
+      found.next[row] = place;
+      place += here;
     }
   }
+  lists.row_start[lists.dims] = place;
 }
 
 }  // namespace
 
 index_t compress(const real* x, const Lists& lists) {
-  // Each thread reads its columns once and keeps what it finds; then it is put in place.
   const int workers = threads();
-  std::vector<std::vector<int32_t>> rows(workers);
-  std::vector<std::vector<real>> values(workers);
-  for (int worker = 0; worker < workers; ++worker) {  // no thread may have to allocate
-    rows[worker].reserve(lists.room + lists.dims);
-    values[worker].reserve(lists.room + lists.dims);
-  }
-  std::vector<char> full(workers, 0);
-#pragma omp parallel num_threads(workers)
-  {
-    const int me = thread_number();
-    const index_t low = lists.count * me / workers;
-    const index_t high = lists.count * (me + 1) / workers;
-    for (index_t j = low; j < high && !full[me]; ++j) {
-      lists.column_start[j + 1] = static_cast<int32_t>(
-          append(x + j * lists.dims, lists.dims, &rows[me], &values[me]));
-      full[me] = static_cast<index_t>(rows[me].size()) > lists.room;
+  static std::vector<Found> memory;
+  std::vector<Found>& all = memory;
+  all.resize(workers);
+  for (Found& found : all) found.reset(lists.room, lists.dims);  // no thread may allocate
+  auto first = [&](index_t worker) { return lists.count * worker / workers; };
+#pragma omp parallel for schedule(static, 1)
+  for (int worker = 0; worker < workers; ++worker) {
+    Found& mine = all[worker];
+    const index_t low = first(worker), high = first(worker + 1);
+    for (index_t j = low; j < high && mine.count <= lists.room; ++j) {
+      const index_t before = mine.count;
+      find(x + j * lists.dims, lists.dims, &mine);
+      lists.column_start[j + 1] = static_cast<int32_t>(mine.count - before);
     }
   }
-  if (std::find(full.begin(), full.end(), 1) != full.end()) return -1;
   index_t total = 0;
+  for (const Found& found : all) total += found.count;
+  if (total > lists.room) return -1;
   lists.column_start[0] = 0;
   for (index_t j = 0; j < lists.count; ++j) {
-    total += lists.column_start[j + 1];
-    if (total > lists.room) return -1;
-    lists.column_start[j + 1] = static_cast<int32_t>(total);
+    lists.column_start[j + 1] += lists.column_start[j];
   }
-  index_t place = 0;
+  place_rows(&all, lists);
+#pragma omp parallel for schedule(static, 1)
   for (int worker = 0; worker < workers; ++worker) {
-    std::copy(rows[worker].begin(), rows[worker].end(), lists.entry_row + place);
-    std::copy(values[worker].begin(), values[worker].end(), lists.entry_value + place);
-    place += static_cast<index_t>(rows[worker].size());
+    const Found& mine = all[worker];
+    std::vector<int32_t>& next = all[worker].next;
+    const index_t low = first(worker), high = first(worker + 1);
+    const index_t start = lists.column_start[low];
+    std::copy_n(mine.rows.data(), mine.count, lists.entry_row + start);
+    std::copy_n(mine.values.data(), mine.count, lists.entry_value + start);
+    for (index_t j = low; j < high; ++j) {
+      for (index_t k = lists.column_start[j] - start; k < lists.column_start[j + 1] - start;
+           ++k) {
+        const int32_t place = next[mine.rows[k]]++;
+        lists.entry_column[place] = static_cast<int32_t>(j);
+        lists.row_value[place] = mine.values[k];
+      }
+    }
   }
-  list_by_row(lists);
   return total;
 }
 

@@ -48,6 +48,24 @@ def test_threads_are_counted(threads, said, monkeypatch):
     assert said in use_board("cpu")
 
 
+@pytest.mark.parametrize(
+    ("asked", "blas", "said"),
+    [
+        ("Haswell", "OpenBLAS 1 with Haswell kernels", " (as OPENBLAS_CORETYPE="),
+        ("", "OpenBLAS 1 with Zen kernels", ""),
+        ("Haswell", "/usr/lib/libblas.so.3", ""),  # which does not look at it
+    ],
+)
+def test_kernels_that_were_asked_for(asked, blas, said, monkeypatch):
+    """A variable that halves the speed, and that nobody remembers having set."""
+    monkeypatch.setenv("OPENBLAS_CORETYPE", asked)
+    monkeypatch.setattr(board.cm, "load", lambda kind: None)
+    monkeypatch.setattr(board.cm, "blas_name", lambda: blas)
+    line = use_board("cpu")
+    assert f"cpu: {blas}{said}" in line
+    assert ("OPENBLAS_CORETYPE" in line) == bool(said)
+
+
 def test_a_device_is_used_by_its_number(cuda):
     line = use_board("1")
     assert re.fullmatch(r"Using board 1: H200, cuBLAS 13, float(32|64)", line)

@@ -155,31 +155,44 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     ):
         kind = whole_number(least, most)
         add(name, type=kind, default=default, metavar="N", help=text)
-    # Those that the other kind of set has not, or has another default for, are None
-    # until they are needed.
+    # What the other kind of set has not, or has another default for, is None until it
+    # is needed, and the help shows no default.
     add(
         "--num-digits",
         type=whole_number(1, 1000),
+        default=argparse.SUPPRESS,
         metavar="N",
         help=f"digits in a video, {_NUM_DIGITS} without --labelled and 1 with it",
     )
     add(
         "--step-length",
         type=positive_number,
+        default=argparse.SUPPRESS,
         metavar="X",
         help="how far a digit moves in a frame, a part of the way from side to side; "
         f"{STEP_LENGTH}, or for directions {LONGEST_WAY} / frames",
     )
     add_seed(options, default=1)
     add("--dataset", default="train", metavar="NAME", help="data set of the digits .h5")
-    add("--labelled", choices=KINDS, help="write .h5 files with this as the class")
+    add(
+        "--labelled",
+        choices=KINDS,
+        default=argparse.SUPPRESS,
+        help="write .h5 files with this as the class",
+    )
     add(
         "--min-frames",
         type=whole_number(1, 10000),
+        default=argparse.SUPPRESS,
         metavar="N",
         help="labelled: frames of the shortest video, half of --frames if left out",
     )
-    add("--test", metavar="FILE.h5", help="labelled: a set of other digit samples")
+    add(
+        "--test",
+        default=argparse.SUPPRESS,
+        metavar="FILE.h5",
+        help="labelled: a set of other digit samples",
+    )
     add(
         "--test-sequences",
         type=whole_number(1),
@@ -194,7 +207,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="X",
         help="labelled: part of the digit samples that are for it",
     )
-    return options.parse_args(arguments)
+    chosen = options.parse_args(arguments)
+    for name in ("num_digits", "step_length", "labelled", "min_frames", "test"):
+        vars(chosen).setdefault(name, None)
+    return chosen
 
 
 def _part(text: str) -> float:

@@ -262,12 +262,17 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     for name, (full, quick, text) in SIZES.items():
         words = f"{text}; {full}, or {quick} with --quick"
         option = f"--{name.replace('_', '-')}"
-        add(option, type=whole_number(1), metavar="N", help=words)
+        add(
+            option,
+            type=whole_number(1),
+            default=argparse.SUPPRESS,
+            metavar="N",
+            help=words,
+        )
     add("--quick", action="store_true", help="a smaller experiment")
     args = options.parse_args(arguments)
     for name, (full, quick, _) in SIZES.items():
-        if getattr(args, name) is None:
-            setattr(args, name, quick if args.quick else full)
+        vars(args).setdefault(name, quick if args.quick else full)
     return args
 
 

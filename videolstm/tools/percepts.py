@@ -110,6 +110,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add(
         "--layer",
+        default=argparse.SUPPRESS,
         metavar="NAME",
         help="of the layer whose state is taken; without it the top one",
     )
@@ -118,7 +119,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="the state after each frame, not only after the last one of a clip",
     )
-    return options.parse_args(arguments)
+    chosen = options.parse_args(arguments)
+    vars(chosen).setdefault("layer", None)
+    return chosen
 
 
 if __name__ == "__main__":

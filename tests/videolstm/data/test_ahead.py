@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.videolstm.data.test_golden_data import Case
+from tests.videolstm.helpers import describe, make, weights_of
 from videolstm.data.ahead import Ahead, Background
 from videolstm.errors import UserError
 
@@ -90,6 +91,21 @@ def test_an_epoch_is_the_handler_s_and_the_stream_does_not_notice(name):
             for one, two in zip(found, wanted, strict=True):
                 assert_same(one, two)
         assert_same(ahead.next_batch(), plain.next_batch())
+
+
+def test_training_gives_the_same_bytes():
+    """Whether batches come from the background, and however the threads take turns."""
+    results = []
+    for source in (handler, lambda name: Ahead(handler(name))) * 2:
+        data = source("bouncing_mnist_1digit")
+        steps = data.num_frames // 2
+        model = make(describe((5,), data.frame_dims, steps, data.num_frames - steps))
+        for _ in range(6):
+            model.train_step(data.next_batch().frames)
+        results.append({name: w.tobytes() for name, w in weights_of(model).items()})
+        if isinstance(data, Ahead):
+            data.close()
+    assert results[1:] == results[:1] * 3
 
 
 def test_reset_begins_a_pass():
