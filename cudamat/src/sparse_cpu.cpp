@@ -25,19 +25,30 @@ typedef real Vector __attribute__((vector_size(64)));
 const index_t kLanes = 64 / sizeof(real);
 const index_t kVectors = kStrip / kLanes;
 
-// target[0..kStrip) = sum of value[k] * columns[index[k] - base], columns kStrip apart
-inline void add_columns(const real* columns, const int32_t* index, const real* value,
-                        index_t entries, index_t base, real* target) {
-  Vector sum[kVectors] = {};
-  for (index_t k = 0; k < entries; ++k) {
-    const real* column = columns + (index[k] - base) * kStrip;
-    const Vector factor = value[k] - Vector{};
+// sum += value * the column at `place`, columns kStrip apart
+inline void add_column(const real* columns, int32_t place, real value, Vector* sum) {
+  const real* column = columns + place * kStrip;
+  const Vector factor = value - Vector{};
 #pragma GCC unroll 8
-    for (index_t v = 0; v < kVectors; ++v) {
-      sum[v] += factor * *reinterpret_cast<const Vector*>(column + v * kLanes);
-    }
+  for (index_t v = 0; v < kVectors; ++v) {
+    sum[v] += factor * *reinterpret_cast<const Vector*>(column + v * kLanes);
   }
-  memcpy(target, sum, sizeof sum);
+}
+
+// target[0..kStrip) = sum of value[k] * columns[index[k] - base], columns kStrip apart.
+// In two sums, of even and of odd k, because an addition waits for the one before it.
+inline void add_columns(const real* columns, const int32_t* index, const real* value,
+                        index_t entries, int32_t base, real* target) {
+  Vector even[kVectors] = {}, odd[kVectors] = {};
+  index_t k = 0;
+  for (; k + 2 <= entries; k += 2) {
+    add_column(columns, index[k] - base, value[k], even);
+    add_column(columns, index[k + 1] - base, value[k + 1], odd);
+  }
+  if (k < entries) add_column(columns, index[k] - base, value[k], even);
+#pragma GCC unroll 8
+  for (index_t v = 0; v < kVectors; ++v) even[v] += odd[v];
+  memcpy(target, even, sizeof even);
 }
 
 // A strip of packed columns, each kStrip long.
@@ -118,8 +129,9 @@ inline index_t append(const real* column, index_t i, index_t lanes, int32_t* row
   const __m512 x = _mm512_maskz_loadu_ps(wanted, column + i);
   const __mmask16 lit = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_NEQ_UQ);
   if (lit == 0) return 0;
-  const __m512i lane = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
-  const __m512i row = _mm512_add_epi32(lane, _mm512_set1_epi32(static_cast<int32_t>(i)));
+  const __m512i first = _mm512_set1_epi32(static_cast<int32_t>(i));
+  const __m512i row = _mm512_add_epi32(
+      first, _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15));
   _mm512_storeu_ps(values, _mm512_maskz_compress_ps(lit, x));
   _mm512_storeu_si512(rows, _mm512_maskz_compress_epi32(lit, row));
   return __builtin_popcount(lit);
@@ -265,7 +277,7 @@ void gradient(const real* g, index_t rows, const Lists& x, Order order, real* ta
       for (index_t d = 0; d < dims; ++d) {
         real sums[kStrip];
         add_columns(packed.data, x.entry_column + begin[d], x.row_value + begin[d],
-                    end[d] - begin[d], low, sums);
+                    end[d] - begin[d], static_cast<int32_t>(low), sums);
         memcpy(target + strip * kStrip + d * rows, sums, sizeof(real) * height);
       }
     }
