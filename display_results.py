@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from videolstm.command import LARGEST_SEED, parser, run, whole_number
-from videolstm.display import Answer, answers, joined
 from videolstm.files import check_writable
-from videolstm.metrics import Metrics
-from videolstm.predictions import StreamedDatasets
-from videolstm.tables import legend, tables, write_csv
-from videolstm.trained import ENDLESS_CASES, Trained, load_trained
-from videolstm.unrolled import check_future, known_frames, run_on, unrolled
+from videolstm.results.answers import Answer, answers, joined
+from videolstm.results.metrics import Metrics
+from videolstm.results.predictions import StreamedDatasets
+from videolstm.results.tables import legend, tables, write_csv
+from videolstm.results.trained import ENDLESS_CASES, Trained, load_trained
+from videolstm.results.unrolled import check_future, known_frames, run_on, unrolled
 
 if TYPE_CHECKING:
-    from videolstm.gallery import Gallery
+    from videolstm.pictures.gallery import Gallery
 
 DESCRIPTION = """Show what a trained model has learned: numbers for each frame, and, for
 some videos, a picture and an animation of the truth and of what the model makes of it.
@@ -71,7 +71,7 @@ def gallery_of(args: argparse.Namespace) -> Gallery | None:
     if ("save" in args or "csv" in args) and not any(name in args for name in own):
         return None
     # here, because matplotlib takes longer to import than all the rest together
-    from videolstm.gallery import Gallery
+    from videolstm.pictures.gallery import Gallery
 
     folder = getattr(args, "out", None) or Path(args.model).parent
     stem = f"{Path(args.model).stem}_{Path(args.data).stem}"
@@ -159,9 +159,9 @@ def draw(
     gallery: Gallery,
 ) -> None:
     """Draws everything that was asked for."""
-    from videolstm.animation import animate
-    from videolstm.features import features_figure
-    from videolstm.pictures import sequence_figure
+    from videolstm.pictures.animation import animate
+    from videolstm.pictures.features import features_figure
+    from videolstm.pictures.sequences import sequence_figure
 
     shape = trained.data.frame_shape
     look = {"frame_shape": shape, "value_range": value_range}
@@ -181,8 +181,8 @@ def draw_long(
     args: argparse.Namespace, trained: Trained, made: Answer, look: dict, gallery
 ) -> None:
     """Runs the future predictor for --steps frames and draws frames and units."""
-    from videolstm.animation import animate
-    from videolstm.unrolled_pictures import activity_figure, long_figure
+    from videolstm.pictures.animation import animate
+    from videolstm.pictures.unrolled import activity_figure, long_figure
 
     steps, trained_steps = args.steps, trained.model.future_seq_length
     frames = known_frames(

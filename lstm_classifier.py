@@ -6,33 +6,29 @@ import argparse
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.checkpoint import (
-    RunFiles,
-    carry_best,
-    find_checkpoint,
-    load_checkpoint,
-)
-from videolstm.classifier import make_classifier
-from videolstm.classifier_training import ClassifierTrainer
 from videolstm.command import run
 from videolstm.config import read_model
 from videolstm.config_check import check_classifier, check_labelled_clips
 from videolstm.config_values import wrong
 from videolstm.data import DataHandler
-from videolstm.evaluation import (
+from videolstm.files import check_writable
+from videolstm.models.checkpoint import carry_best, find_checkpoint, load_checkpoint
+from videolstm.models.classifier import make_classifier
+from videolstm.results.evaluation import (
     check_predictions_path,
     evaluate,
     write_confusion,
     write_predictions,
 )
-from videolstm.files import check_writable
-from videolstm.train_command import (
+from videolstm.training.classifier import ClassifierTrainer
+from videolstm.training.command import (
     make_data,
     seconds_to_train,
     start,
     training_parser,
     updates_to_make,
 )
+from videolstm.training.run_files import RunFiles
 
 DESCRIPTION = """Train a classifier of videos: an LSTM with a softmax at each frame or,
 for a MODEL with logreg and no lstm, a logistic regression. A clip's prediction is the
@@ -89,7 +85,7 @@ def report(
             shown.append(f"Pooled Top-5 {result.top_k(5):.5f}")
         print(f"{weights}: {' ; '.join(shown)}")
         # here, because matplotlib takes longer to import than all the rest together
-        from videolstm.confusion_picture import confusion_picture
+        from videolstm.pictures.confusion import confusion_picture
 
         table, picture = files.path("_confusion.csv"), files.path("_confusion.png")
         write_confusion(table, result)

@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.checkpoint import RunFiles
 from videolstm.command import run
-from videolstm.composite import LSTMCombo
 from videolstm.config import read_model
 from videolstm.config_check import check_clips, check_composite
-from videolstm.train_command import (
+from videolstm.models.composite import LSTMCombo
+from videolstm.training.command import (
     make_data,
     seconds_to_train,
     start,
     training_parser,
     updates_to_make,
 )
-from videolstm.training import Trainer
+from videolstm.training.composite import Trainer
+from videolstm.training.run_files import RunFiles
 
 DESCRIPTION = """Train an LSTM that reconstructs a video and predicts its future.
 Printed losses are per frame, summed over pixels: cross-entropy in nats for binary data,

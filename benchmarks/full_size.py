@@ -23,11 +23,11 @@ import numpy as np
 import cudamat as cm
 from videolstm.board import use_board
 from videolstm.command import parser, run, whole_number
-from videolstm.composite import LSTMCombo
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.errors import UserError
 from videolstm.files import written_beside
+from videolstm.models.composite import LSTMCombo
 from videolstm.tools.digits import render_digits, save_digits
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,9 +17,9 @@ from benchmarks.parts import time_parts
 from benchmarks.quiet import now, wait_for_quiet, was_quiet
 from benchmarks.sizes import Size, describe, write_folder
 from benchmarks.worker import Task, serve
-from videolstm.classifier import LSTMClassifier
-from videolstm.composite import LSTMCombo
-from videolstm.vote import CROSS_ENTROPY
+from videolstm.models.classifier import LSTMClassifier
+from videolstm.models.composite import LSTMCombo
+from videolstm.models.vote import CROSS_ENTROPY
 
 PATIENCE = 10.0  # seconds to wait for quiet in a short measurement
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 import cudamat as cm
 from cudamat.library import PROTOTYPES, lib
-from videolstm.param import Param
+from videolstm.models.param import Param
 
 PARTS = (
     "input products",

@@ -25,7 +25,7 @@ from videolstm.tools.digits import render_digits
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
-    from videolstm.param import Param
+    from videolstm.models.param import Param
 
 ROOT = Path(__file__).resolve().parents[1]
 COMBO = "models/lstm_combo_1layer_mnist.pbtxt"

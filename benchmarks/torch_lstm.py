@@ -1,11 +1,12 @@
 """An LSTM layer with peepholes in PyTorch, written for speed, with the backward pass by
 hand: what the benchmarks compare with.
 
-As in videolstm/lstm.py the input products of all known steps are one product and so is
-each weight's gradient; everything element-wise is compiled by torch.compile, in one
-pass each. Products go through oneDNN (`torch.set_float32_matmul_precision('medium')`),
-which on CPUs without AMX computes in float32 all the same, and on AMD is faster than
-PyTorch's own choice. Matrices have a case per row: (batch, dims).
+As in videolstm/models/lstm.py the input products of all known steps are one product and
+so is each weight's gradient; everything element-wise is compiled by torch.compile, in
+one pass each. Products go through oneDNN
+(`torch.set_float32_matmul_precision('medium')`), which on CPUs without AMX computes in
+float32 all the same, and on AMD is faster than PyTorch's own choice. Matrices have a
+case per row: (batch, dims).
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from tests.videolstm.helpers import (
     difference,
     read_h5,
 )
-from videolstm.classifier import make_classifier
 from videolstm.config import read_data, read_model, write_text
 from videolstm.data import make_data_handler
+from videolstm.models.classifier import make_classifier
 
 FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
 COLUMNS = ["iteration", "seconds", "acc", "valid_acc", "pooled_valid_acc"]

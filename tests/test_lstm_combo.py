@@ -20,8 +20,8 @@ from tests.commands import (
     write_release_checkpoint,
 )
 from tests.videolstm.helpers import GOLDEN, difference, frames_of, read_h5
-from videolstm.composite import LSTMCombo
 from videolstm.config import read_model
+from videolstm.models.composite import LSTMCombo
 
 COLUMNS = ["iteration", "seconds", "dec", "fut", "vdec", "vfut"]
 

@@ -7,8 +7,8 @@ import h5py
 import numpy as np
 
 import cudamat as cm
-from videolstm.composite import LSTMCombo
 from videolstm.config import messages
+from videolstm.models.composite import LSTMCombo
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 WEIGHTS = ("w_dense", "w_diag", "b", "w_input", "w_output", "b_output")

@@ -13,11 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from videolstm.checkpoint import find_checkpoint
 from videolstm.command import parser, positive_number, run
 from videolstm.config import read_model
 from videolstm.errors import UserError
-from videolstm.page import write_page
+from videolstm.models.checkpoint import find_checkpoint
+from videolstm.pictures.page import write_page
 from videolstm.tools.demo_page import Run, demo_page
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,12 +10,12 @@ from pathlib import Path
 import h5py
 
 import cudamat as cm
-from videolstm.checkpoint import find_checkpoint
 from videolstm.config import read_model
-from videolstm.curves import Row, history, logs_of
-from videolstm.metrics import Score
-from videolstm.page import Page, Picture, Section
-from videolstm.tables import legend, read_csv, tables
+from videolstm.models.checkpoint import find_checkpoint
+from videolstm.pictures.curves import Row, history, logs_of
+from videolstm.pictures.page import Page, Picture, Section
+from videolstm.results.metrics import Score
+from videolstm.results.tables import legend, read_csv, tables
 
 _PAPER = (
     "The model is that of N. Srivastava, E. Mansimov and R. Salakhutdinov, "

@@ -25,18 +25,18 @@ from tqdm import tqdm
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.checkpoint import checkpoint_iteration, find_checkpoint
-from videolstm.classifier import make_classifier
 from videolstm.command import parser, run, whole_number
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.files import read_integers
 from videolstm.data.labelled_bouncing import DIRECTIONS, KINDS
 from videolstm.errors import UserError
-from videolstm.evaluation import evaluate
 from videolstm.files import written_beside
-from videolstm.label_curve import Point, label_curve_picture
-from videolstm.percepts import Encoder
+from videolstm.models.checkpoint import checkpoint_iteration, find_checkpoint
+from videolstm.models.classifier import make_classifier
+from videolstm.models.percepts import Encoder
+from videolstm.pictures.label_curve import Point, label_curve_picture
+from videolstm.results.evaluation import evaluate
 from videolstm.tools.demo import ROOT, TRAIN, VALID, call, make_data
 from videolstm.tools.percepts import write_percepts
 

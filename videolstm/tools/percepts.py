@@ -28,8 +28,8 @@ from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.labelled_files import describe_labelled
 from videolstm.errors import UserError
 from videolstm.files import check_writable
-from videolstm.percepts import STATES, Encoder
-from videolstm.predictions import StreamedDatasets
+from videolstm.models.percepts import STATES, Encoder
+from videolstm.results.predictions import StreamedDatasets
 
 DATASET = "features"
 

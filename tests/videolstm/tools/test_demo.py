@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.chromium import Chromium, find_chromium
-from videolstm.curves import LOSSES, draw_curves, read_log
+from videolstm.pictures.curves import LOSSES, draw_curves, read_log
 from videolstm.tools.demo import DATA
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tests.videolstm.helpers import describe, make
-from videolstm.checkpoint import Progress, RunFiles, save_checkpoint
 from videolstm.config import read_model
 from videolstm.config_check import check_classifier
 from videolstm.data.labelled_bouncing import LabelledBouncing
 from videolstm.errors import UserError
-from videolstm.label_curve import Point
-from videolstm.percepts import Encoder
+from videolstm.models.checkpoint import Progress, save_checkpoint
+from videolstm.models.percepts import Encoder
+from videolstm.pictures.label_curve import Point
 from videolstm.tools import few_labels
 from videolstm.tools.bouncing_labelled import write_labelled
 from videolstm.tools.few_labels import (
@@ -28,6 +28,7 @@ from videolstm.tools.few_labels import (
     write_results,
     write_states,
 )
+from videolstm.training.run_files import RunFiles
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""Pictures of data, of models and of results."""

@@ -1,0 +1,1 @@
+"""What a trained model makes of data, as arrays and as numbers."""
