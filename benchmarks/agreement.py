@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tests.videolstm.test_golden_composite import NAMES, make_case
+from tests.videolstm.models.test_golden_composite import NAMES, make_case
 
 import cudamat as cm
 from tests.cudamat.table import ROWS, Row, shapes
