@@ -30,6 +30,7 @@ PAIRS = {
     "lstm_combo_1layer_mnist_2015_512": ("bouncing_mnist_2015", (1, 512, 4096)),
     "lstm_combo_1layer_ucf101_patches": ("ucf101_patches", (1, 2048, 3072)),
     "lstm_combo_1layer_ucf101_patches_pretrained": ("ucf101_patches", (1, 2048, 3072)),
+    "lstm_combo_mnist_cpu": ("bouncing_mnist_cpu", (1, 512, 2304)),
     "lstm_combo_demo": ("bouncing_demo", None),
     "lstm_combo_few_labels": ("bouncing_demo", (1, 128, 1600)),
 }
