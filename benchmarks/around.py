@@ -18,7 +18,7 @@ from benchmarks.ours import PATIENCE, median_ms
 from benchmarks.quiet import wait_for_quiet
 from benchmarks.sizes import DIGITS, ROOT, S, Size
 from benchmarks.steps import Settings, in_turn, summary
-from benchmarks.worker import Worker
+from benchmarks.worker import Failed, Worker
 from videolstm.data.bouncing import BouncingDigits
 from videolstm.tools.digits import render_digits, save_digits
 
@@ -56,7 +56,10 @@ def _seconds(command: list[str], folder: str, times: int) -> float:
     took = []
     for _ in range(times + 1):
         start = time.perf_counter()
-        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        if ran.returncode:
+            last = ran.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+            raise Failed(f"{' '.join(command)} failed: {last[0]}")
         took.append(time.perf_counter() - start)
     return statistics.median(took[1:])
 

@@ -16,6 +16,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -82,18 +83,23 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def measure_all(args, settings: Settings) -> dict:
+def measure_all(args, settings: Settings) -> Iterator[dict]:
+    """What has been found so far, each time that there is more: a run takes half an
+    hour, and what fails late must not lose it."""
     found: dict = {"sizes": {}}
     for name in args.sizes:
         say(f"{name}: steps")
         found["sizes"][name] = measure(SIZES[name], settings, say)
+        yield found
     if "data" in args.around:
         found["generator"] = around.generator()
+        yield found
     if "start" in args.around:
         found["start_up"] = around.start_up()
+        yield found
     if "growth" in args.around:
         found["growth"] = around.growth(settings, args.quick, say)
-    return found
+        yield found
 
 
 def report(found: dict) -> str:
@@ -147,15 +153,17 @@ def bench() -> None:
     times = (2.0, 1, 10.0) if args.quick else (6.0, 3, 60.0)
     peer = args.peer and args.peer.resolve()
     settings = Settings(*times, threads, torch_python, peer)
-    try:
-        found = measure_all(args, settings)
-    except Failed as error:
-        raise UserError(str(error)) from None
     about = {"command": " ".join(_command()), "machine": machine(), "board": line}
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / f"cpu-{args.date}.json"
-    with written_beside(path) as beside:
-        beside.write_text(json.dumps(about | found, indent=1) + "\n")
+    found: dict = {"sizes": {}}
+    try:
+        for found in measure_all(args, settings):
+            with written_beside(path) as beside:
+                beside.write_text(json.dumps(about | found, indent=1) + "\n")
+    except Failed as error:
+        kept = f"; {path} has what was measured before" if found["sizes"] else ""
+        raise UserError(f"{error}{kept}") from None
     print(report(found))
     print(f"\n{path}")
 

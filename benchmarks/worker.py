@@ -91,7 +91,7 @@ def serve(task: Task) -> None:
 
 
 class Failed(Exception):
-    """A worker that has ended instead of answering."""
+    """A program that was started has ended in another way than it should."""
 
 
 class Worker:

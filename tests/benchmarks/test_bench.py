@@ -69,6 +69,25 @@ def test_results_are_kept_with_machine_and_command(tmp_path, monkeypatch, capsys
     assert "S: evaluation 40.0 ms a batch, 2000 videos a second\n" in printed
 
 
+def test_what_was_measured_before_a_failure_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "use_board", lambda name: "Using board cpu: a BLAS")
+    monkeypatch.setattr(bench, "find_torch", lambda named: None)
+    monkeypatch.setattr(bench, "measure", lambda size, settings, say: FOUND)
+
+    def start_up():
+        around._seconds([sys.executable, "-c", "print(no)"], str(tmp_path), 1)
+
+    monkeypatch.setattr(around, "start_up", start_up)
+    arguments = f"bench --sizes S --around start --date 1 --out {tmp_path}".split()
+    monkeypatch.setattr(sys, "argv", arguments)
+    kept = tmp_path / "cpu-1.json"
+    with pytest.raises(UserError) as caught:
+        bench.bench()
+    why = "-c print(no) failed: NameError: name 'no' is not defined"
+    assert str(caught.value).endswith(f"{why}; {kept} has what was measured before")
+    assert json.loads(kept.read_text())["sizes"]["S"] == FOUND
+
+
 SAMPLES = {"kept": 4, "taken": 5, "quiet": True}
 FOUND = {
     "gflop": 10.0,
