@@ -17,11 +17,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from tests.videolstm.models.test_golden_composite import NAMES, make_case
 
 import cudamat as cm
 from tests.cudamat.table import ROWS, Row, shapes
 from tests.videolstm.helpers import difference, tolerance
+from tests.videolstm.models.test_golden_composite import NAMES, make_case
 from videolstm.command import add_out, parser, run
 from videolstm.errors import UserError
 from videolstm.files import written_beside
