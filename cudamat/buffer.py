@@ -8,13 +8,15 @@ from .library import lib, load
 class Buffer:
     """Memory on the board, freed once, when the last matrix that uses it is gone."""
 
-    def __init__(self, nbytes: int) -> None:
+    def __init__(self, nbytes: int, seen: bool = False) -> None:
+        """With `seen` it is memory that the host can read under the same address."""
         self.nbytes = nbytes
         self.pointer = None
         self.lent: list = []  # an entry for each Lease of the memory
         load()
         pointer = ct.c_void_p()
-        lib.cm_allocate(nbytes, ct.byref(pointer))
+        allocate = lib.cm_allocate_seen if seen else lib.cm_allocate
+        allocate(nbytes, ct.byref(pointer))
         self.pointer = pointer.value
 
     def free(self) -> None:

@@ -4,6 +4,8 @@ weight updates.
 The equations stand in cudamat/src/lstm.cu, loss.cu, classify.cu and optimizer.cu.
 """
 
+import ctypes as ct
+
 import numpy as np
 
 from .library import CUDAMatException, lib
@@ -12,6 +14,9 @@ from .matrix import Buffer, CUDAMatrix
 # How h and its derivative are made: tanh as in the paper, the release's use_relu, and
 # use_relu with the release's derivative, which is not that of its forward pass.
 TANH, RELU, RELU_OF_2016 = 0, 1, 2
+
+# Notes that `update` makes of a weight.
+UPDATE_NOTES = 3
 
 # Output of a decoder: sigmoid and cross-entropy; linear and half the squared error;
 # relu and half the squared error.
@@ -61,6 +66,53 @@ class Totals:
         sums = self.read()
         self.clear()
         return sums
+
+
+class Watch:
+    """Notes the first step at which values were infinite or NaN.
+
+    Each of `count` notes is 0, or the `step` that it was the first time. Kernels write
+    them while they pass over the values anyway, in memory that the host reads without
+    waiting for the board: on the CPU they are up to date, on a CUDA board when it has
+    been waited for, and before that as far as it has come.
+
+    Attributes:
+        step: what is noted from now on; 1 or more.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.step = 1
+        self.buffer = Buffer(8 * count, seen=True)
+        memory = (ct.c_double * count).from_address(self.buffer.pointer or 0)
+        self._first = np.frombuffer(memory, np.float64) if count else np.zeros(0)
+        self.clear()
+
+    def place(self, index: int, notes: int = 1) -> int:
+        """Address of the first of some notes."""
+        if not 0 <= index <= self.count - notes:
+            raise CUDAMatException(
+                f"there is no note {index!r}; there are {self.count}"
+            )
+        return self.buffer.pointer + 8 * index
+
+    def clear(self) -> None:
+        lib.cm_synchronize()
+        self._first[:] = 0
+
+    def found(self) -> bool:
+        """Whether there is a note. Does not wait for the board."""
+        return bool(self._first.any())
+
+    def read(self) -> np.ndarray:
+        """The notes, float64 (count,). Waits for the board."""
+        lib.cm_synchronize()
+        return self._first.copy()
+
+    def total(self, totals: Totals, which: int, index: int) -> None:
+        """Looks at one of the sums of `totals`, and notes it at `index`."""
+        place = self.place(index)
+        lib.cm_watch_total(totals.place(which), place, self.step)
 
 
 def lstm_fprop(
@@ -200,9 +252,15 @@ def update(
     l2_decay: float = 0.0,
     gradient_clip: float = 0.0,
     rms_prop_factor: float = 0.95,
+    watch: Watch | None = None,
+    index: int = 0,
 ) -> None:
-    """One update of a weight matrix and its history (and root mean square), in
-    place."""
+    """One update of a weight matrix and its history (and root mean square), in place.
+
+    A `watch` notes at `index` and the two places after it the first step at which the
+    weight before, the gradient (with rms_prop its square) and the weight after had an
+    element that is infinite or NaN.
+    """
     lib.cm_update(
         w,
         history,
@@ -213,4 +271,6 @@ def update(
         l2_decay,
         gradient_clip,
         rms_prop_factor,
+        None if watch is None else watch.place(index, UPDATE_NOTES),
+        1 if watch is None else watch.step,
     )

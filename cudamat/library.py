@@ -85,8 +85,11 @@ PROTOTYPES = {
     "cm_threads": [ct.POINTER(_INT)],
     "cm_set_threads": [_INT],
     "cm_allocate": [_SIZE, ct.POINTER(_POINTER)],
+    "cm_allocate_seen": [_SIZE, ct.POINTER(_POINTER)],
     "cm_release": [_POINTER, _SIZE],
     "cm_bytes_in_use": [ct.POINTER(ct.c_longlong)],
+    "cm_page_lock": [_POINTER, _SIZE],
+    "cm_page_unlock": [_POINTER],
     "cm_copy_in": [_POINTER, _POINTER, _SIZE],
     "cm_copy_out": [_POINTER, _POINTER, _SIZE],
     # element-wise (elementwise.cu, special.cu, derivatives.cu)
@@ -134,6 +137,7 @@ PROTOTYPES = {
     "cm_fill_uniform": [_MATRIX, _SEED, _SEED],
     "cm_fill_normal": [_MATRIX, _SEED, _SEED],
     "cm_dropout_mask": [_MATRIX, _REAL, _SEED, _SEED],
+    "cm_dropout_mask_part": [_MATRIX, _REAL, _LONG, _LONG, _LONG, _SEED, _SEED],
     "cm_dropout": [_MATRIX, _REAL, _REAL, _REAL, _SEED, _SEED],
     "cm_sample_bernoulli": [_MATRIX, _SEED, _SEED, _MATRIX],
     "cm_philox_words": [_POINTER, ct.c_longlong, _SEED, _SEED],
@@ -146,13 +150,14 @@ PROTOTYPES = {
     "cm_softmax_correct_row_major": [_MATRIX] * 3,
     "cm_softmax_cross_entropy": [_MATRIX, _MATRIX, _REAL, _MATRIX],
     "cm_softmax_cross_entropy_row_major": [_MATRIX, _MATRIX, _REAL, _MATRIX],
-    # learning (lstm.cu, loss.cu, optimizer.cu)
+    # learning (lstm.cu, loss.cu, optimizer.cu, watch.cu)
     "cm_lstm_fprop": [_MATRIX] * 6 + [_INT],
     "cm_lstm_bprop": [_MATRIX] * 6 + [_INT],
     "cm_lstm_diag_grad": [_MATRIX] * 4,
     "cm_output": [_MATRIX, _MATRIX, _INT, _MATRIX],
     "cm_output_loss": [_MATRIX, _MATRIX, _MATRIX, _INT, _INT, _REAL, _POINTER],
-    "cm_update": [_MATRIX] * 4 + [_REAL] * 5,
+    "cm_update": [_MATRIX] * 4 + [_REAL] * 5 + [_POINTER, _REAL],
+    "cm_watch_total": [_POINTER, _POINTER, _REAL],
     # classes (classify.cu)
     "cm_softmax_output": [_MATRIX] * 3,
     "cm_softmax_loss": [_MATRIX] * 4 + [_INT, _REAL, _POINTER],

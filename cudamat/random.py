@@ -57,6 +57,21 @@ class Randomness(Base):
         lib.cm_dropout_mask(self, dropprob, random_state.seed, offset)
         return self
 
+    def fill_with_part_of_dropout_mask(
+        self, dropprob: float, first: int, count: int, whole: int
+    ):
+        """What `fill_with_dropout_mask` draws for a matrix that has `whole` columns
+        where this one has `count`: those from `first` on, for each `count` columns of
+        this matrix, whose number is a multiple of that.
+
+        So processes that share a batch draw the masks that one would: all of them are
+        afterwards at the same place of the stream.
+        """
+        seed, offset = random_state.seed, random_state.offset
+        lib.cm_dropout_mask_part(self, dropprob, first, count, whole, seed, offset)
+        random_state.take(self.size // count * whole)
+        return self
+
     def dropout(self, dropprob: float, val: float = 0.0, scale: float = 1.0):
         """Each element becomes `val` with probability `dropprob`, else it is multiplied
         by `scale`; in place."""

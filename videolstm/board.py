@@ -8,21 +8,27 @@ import cudamat as cm
 from videolstm.errors import UserError
 
 
-def use_board(name: str) -> str:
-    """Uses the board `name`, a CUDA device number or ``cpu``, from now on.
+def use_board(name: str, number: int = 0, threads: int | None = None) -> str:
+    """Uses the board `name` from now on: a CUDA device number, ``cpu``, or ``auto``,
+    which is CUDA device `number` (counted round where there are fewer) or, where there
+    is none, the CPU. There it uses so many threads; None leaves that to the library.
 
     Returns a line that says what it is: board, matrix products, threads, precision.
-    Raises UserError for a name that is neither and for a board that is not there.
+    Raises UserError for a name that is none of these and for a board that is not there.
     """
     try:
+        if name == "auto":
+            name = _own_board(number)
         if name == "cpu":
             cm.load("cpu")
+            if threads is not None:
+                cm.set_threads(threads)
         elif name.isdecimal():
             cm.cuda_set_device(int(name))
         else:
             raise UserError(
                 f"board {name!r}: it should be the number of a CUDA device, such as 0, "
-                "or cpu"
+                "cpu or auto"
             )
         blas = cm.blas_name()
     except cm.CUDAMatException as error:
@@ -34,6 +40,13 @@ def use_board(name: str) -> str:
     else:
         detail = f"{cm.board_name(int(name))}, {blas}"
     return f"Using board {name}: {detail}, {cm.real_type()}"
+
+
+def _own_board(number: int) -> str:
+    """The name of the CUDA device that process `number` of this machine has, or cpu."""
+    if cm.load().kind == "cpu":
+        return "cpu"
+    return str(number % cm.board_count())
 
 
 def _asked(blas: str) -> str:

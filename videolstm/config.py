@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +16,15 @@ from typing import TYPE_CHECKING
 
 from videolstm.errors import UserError
 from videolstm.files import written_beside
+from videolstm.limits import is_plain, read_bounded
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message
 
     from videolstm import config_pb2
+
+# Descriptions have some ten kilobytes; a million of them is the work of a second.
+_MOST_TEXT = 2**20
 
 MAKE_MESSAGES = "protoc -I. --python_out=videolstm config.proto"
 
@@ -84,8 +89,9 @@ def locate(name: str, named_in: str | Path, field: str) -> Path:
     """
     is_line = field.startswith("line ")
     where = f"{named_in}, {field}" if is_line else f"{named_in}: the field {field}"
-    if not name or "\0" in name:
-        raise UserError(f"{where} is {name!r}, and it should name a file")
+    if not name or not is_plain(name):
+        raise UserError(f"{where} is {name[:100]!r}, and it should name a file")
+    shown = name if len(name) <= 300 else f"{name[:300]}..."
     # dict.fromkeys: when the two places are the same, it is tried and named once.
     places = list(dict.fromkeys([Path(name), Path(named_in).parent / name]))
     for place in places:
@@ -96,20 +102,27 @@ def locate(name: str, named_in: str | Path, field: str) -> Path:
         raise UserError(
             f"{where} names {folders[0]}, which is a folder, and it should name a file"
         )
+    if any(_kind(place) for place in places):
+        raise UserError(
+            f"{where} names {shown!r}, which is a pipe, a device or the like, and it "
+            "should name a file"
+        )
     tried = " and ".join(str(place) for place in places)
-    raise UserError(
-        f"{where} names {name!r}, and there is no such file (tried {tried})"
-    )
+    tried = f" (tried {tried})" if shown == name else ""
+    raise UserError(f"{where} names {shown!r}, and there is no such file{tried}")
 
 
 def _kind(place: Path) -> str:
-    """'file', 'folder' or '' for what is at a place, or may not be looked at."""
+    """'file', 'folder', 'other' or '' for what is at a place, or may not be looked
+    at."""
     try:
-        if place.is_dir():
-            return "folder"
-        return "file" if place.exists() else ""
-    except OSError:  # a name that is too long, or a folder that may not be entered
+        mode = place.stat().st_mode
+    # A name that is impossible or too long, or a folder that may not be entered.
+    except (OSError, ValueError):
         return ""
+    if stat.S_ISDIR(mode):
+        return "folder"
+    return "file" if stat.S_ISREG(mode) else "other"
 
 
 def _read(message: Message, path: Path) -> Message:
@@ -118,7 +131,8 @@ def _read(message: Message, path: Path) -> Message:
 
     kind = {"Model": "a model", "Data": "a data set"}[message.DESCRIPTOR.name]
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        data = read_bounded(path, _MOST_TEXT, f"the text description of {kind}")
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise UserError(
             f"{path}: there is no such file, and it should be the text description "
@@ -140,6 +154,14 @@ def _read(message: Message, path: Path) -> Message:
         return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise UserError(_parse_error(error, path, text, message)) from None
+    # What some versions of protobuf raise for numbers of thousands of digits and for
+    # text in a string that is none.
+    except (ValueError, OverflowError, RecursionError, MemoryError) as error:
+        found = " ".join(str(error).split()) or "it is nested too deeply"
+        raise UserError(
+            f"{path}: cannot be read as the text description (.pbtxt) of {kind} "
+            f"({found[:200]})"
+        ) from None
 
 
 def _parse_error(error: Exception, path: Path, source: str, message: Message) -> str:

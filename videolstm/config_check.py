@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from videolstm.config_values import (
     MOST_DIMS,
     MOST_INT,
+    MOST_LAYERS,
     MOST_UNITS,
     check_blocks,
     check_file_name,
@@ -60,7 +61,9 @@ def check_model(model: config_pb2.Model, path: str | Path) -> list[str]:
     warnings = []
     seen: set[str] = set()
     for field in ("lstm", "lstm_dec", "lstm_future"):
-        for number, layer in enumerate(getattr(model, field), start=1):
+        layers = getattr(model, field)
+        check_range(path, f"number of {field}", len(layers), 0, MOST_LAYERS)
+        for number, layer in enumerate(layers, start=1):
             check_layer_name(path, f"{field} {number}", layer.name, seen)
             warnings += check_lstm(layer, path)
     if model.HasField("logreg"):

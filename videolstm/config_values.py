@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_UNITS = 65_536
 MOST_DIMS = 2**24
 MOST_INT = 2**31 - 1
+MOST_LAYERS = 100  # of a part of a model, above each other
 
 # What a layer takes from a trained one (pretrained.py).
 PRETRAINED_BLOCKS = ("w_dense", "w_diag", "b", "w_input")
@@ -63,11 +64,12 @@ def check_probability(path: str | Path, field: str, value: float) -> None:
 def check_file_name(path: str | Path, field: str, name: str) -> None:
     """A name that files are named after: it must stay inside its folder."""
     plain = all(c.isprintable() and c not in '/\\:*?"<>|' for c in name)
-    if not name or not plain or name.startswith(".") or len(name) > 100:
+    # In bytes: with a timestamp and a suffix it has to be below the 255 of a file name.
+    if not name or not plain or name[0] in ".-" or len(name.encode()) > 100:
         found = repr(name[:120]) if name else "missing"
         right = (
             "a plain part of a file name: at most 100 letters, digits, dashes and the "
-            "like, with no slash, no colon and no dot in front"
+            "like, with no slash, no colon, and no dot or dash in front"
         )
         raise wrong(path, field, found, right)
 
@@ -75,11 +77,12 @@ def check_file_name(path: str | Path, field: str, name: str) -> None:
 def check_layer_name(path: str | Path, field: str, name: str, seen: set[str]) -> None:
     """A name that the datasets of a checkpoint start with; it is added to `seen`."""
     # '/' makes groups in an .h5, ':' parts the layer from the weight.
-    if not name or not name.isprintable() or set(name) & set("/:"):
-        found = repr(name) if name else "missing"
+    plain = name.isprintable() and not set(name) & set("/:")
+    if not name or not plain or len(name) > 100:
+        found = repr(name[:120]) if name else "missing"
         right = (
-            "a name without '/' and ':', because the weights in a checkpoint are named "
-            "after it"
+            "a name of at most 100 characters without '/' and ':', because the weights "
+            "in a checkpoint are named after it"
         )
         raise wrong(path, f"{field}.name", found, right)
     if name in seen:

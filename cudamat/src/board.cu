@@ -11,9 +11,14 @@ namespace cm {
 
 // What was allocated, by address: only that is freed, and once. Never destroyed itself,
 // because matrices may go as late as the process does.
+struct Memory {
+  size_t bytes;
+  bool seen;  // by the host, too
+};
+
 struct Ledger {
   std::mutex guard;
-  std::unordered_map<void*, size_t> blocks;
+  std::unordered_map<void*, Memory> blocks;
   long long bytes = 0;
 };
 
@@ -37,9 +42,9 @@ class Visit {
   const int home_;
 };
 
-static void* allocate(size_t bytes) {
+static void* allocate(size_t bytes, bool seen) {
   if (bytes == 0) return nullptr;
-  void* data = raw_allocate(bytes);
+  void* data = seen ? raw_allocate_seen(bytes) : raw_allocate(bytes);
   if (!data) {
     size_t free_bytes = 0, total_bytes = 0;
     board_memory(&free_bytes, &total_bytes);
@@ -48,25 +53,27 @@ static void* allocate(size_t bytes) {
                               bytes / 1e6, free_bytes / 1e6, total_bytes / 1e6));
   }
   std::lock_guard<std::mutex> lock(ledger().guard);
-  ledger().blocks[data] = bytes;
+  ledger().blocks[data] = {bytes, seen};
   ledger().bytes += static_cast<long long>(bytes);
   return data;
 }
 
 static void release(void* data, size_t bytes) {
   if (!data) return;
+  bool seen;
   {
     std::lock_guard<std::mutex> lock(ledger().guard);
     const auto found = ledger().blocks.find(data);
-    if (found == ledger().blocks.end() || found->second != bytes) {
+    if (found == ledger().blocks.end() || found->second.bytes != bytes) {
       throw Error(kArgument, text("%zu bytes at %p were not allocated here, or are freed "
                                   "already",
                                   bytes, data));
     }
+    seen = found->second.seen;
     ledger().blocks.erase(found);
     ledger().bytes -= static_cast<long long>(bytes);
   }
-  raw_release(data);
+  seen ? raw_release_seen(data) : raw_release(data);
 }
 
 static void check_memory(const void* device, size_t bytes) {
@@ -172,7 +179,16 @@ CM_EXPORT cm_set_threads(int count) {
 CM_EXPORT cm_allocate(size_t bytes, void** out) {
   return guard("allocate", [&] {
     check_place(out, "the address");
-    *out = allocate(bytes);
+    *out = allocate(bytes, false);
+  });
+}
+
+// Memory that kernels write and the host reads, without waiting, under the same address;
+// cm_release frees it.
+CM_EXPORT cm_allocate_seen(size_t bytes, void** out) {
+  return guard("allocate_seen", [&] {
+    check_place(out, "the address");
+    *out = allocate(bytes, true);
   });
 }
 
@@ -185,6 +201,23 @@ CM_EXPORT cm_bytes_in_use(long long* out) {
     check_place(out, "the number");
     std::lock_guard<std::mutex> lock(ledger().guard);
     *out = ledger().bytes;
+  });
+}
+
+// Locks the pages of memory of the host, which makes copies between it and a CUDA board
+// fast and lets them go on by themselves. It has to be unlocked before it is freed.
+CM_EXPORT cm_page_lock(void* host, size_t bytes) {
+  return guard("page_lock", [&] {
+    if (bytes == 0) return;
+    check_place(host, "the pages");
+    page_lock(host, bytes);
+  });
+}
+
+CM_EXPORT cm_page_unlock(void* host) {
+  return guard("page_unlock", [&] {
+    check_place(host, "the pages");
+    page_unlock(host);
   });
 }
 

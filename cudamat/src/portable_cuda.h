@@ -86,6 +86,10 @@ inline std::string board_name(int board, int* major, int* minor) {
   return found.name;
 }
 
+inline void synchronize() {
+  check_cuda(cudaStreamSynchronize(stream()), "waiting for the board");
+}
+
 inline void* raw_allocate(size_t bytes) {
   void* data = nullptr;
   const cudaError_t code = cudaMalloc(&data, bytes);
@@ -98,6 +102,25 @@ inline void* raw_allocate(size_t bytes) {
 }
 
 inline void raw_release(void* data) { check_cuda(cudaFree(data), "freeing memory"); }
+
+// Memory of the host that kernels reach under the same address; what they write there is
+// seen at the latest when the stream has been waited for.
+inline void* raw_allocate_seen(size_t bytes) {
+  void* data = nullptr;
+  const cudaError_t code =
+      cudaHostAlloc(&data, bytes, cudaHostAllocPortable | cudaHostAllocMapped);
+  if (code == cudaErrorMemoryAllocation) {
+    cudaGetLastError();
+    return nullptr;
+  }
+  check_cuda(code, "allocating memory that the board and the host see");
+  return data;
+}
+
+inline void raw_release_seen(void* data) {
+  synchronize();  // unlike cudaFree, this one need not wait for kernels that write there
+  check_cuda(cudaFreeHost(data), "freeing memory");
+}
 
 inline void copy_in(void* device, const void* host, size_t bytes) {
   check_cuda(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream()),
@@ -115,8 +138,13 @@ inline void copy_within(void* target, const void* source, size_t bytes) {
              "copying on the board");
 }
 
-inline void synchronize() {
-  check_cuda(cudaStreamSynchronize(stream()), "waiting for the board");
+// Memory of the host that copies to and from the board are to be fast with.
+inline void page_lock(void* host, size_t bytes) {
+  check_cuda(cudaHostRegister(host, bytes, cudaHostRegisterDefault), "locking memory");
+}
+
+inline void page_unlock(void* host) {
+  check_cuda(cudaHostUnregister(host), "unlocking memory");
 }
 
 inline int threads() { return 1; }  // of the host; nothing to share out there
@@ -188,6 +216,17 @@ __global__ void each_kernel(index_t n, F f) {
   }
 }
 
+template <class F, class Found>
+__global__ void each_traced_kernel(index_t n, F f, Found found) {
+  const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
+  real a = 0, b = 0, c = 0;
+  for (index_t i = static_cast<index_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < n;
+       i += step) {
+    f(i, a, b, c);
+  }
+  if (!(a == 0 && b == 0 && c == 0)) found(a, b, c);
+}
+
 template <class F>
 __global__ void grid_kernel(index_t rows, index_t cols, F f) {
   const index_t step = static_cast<index_t>(gridDim.x) * blockDim.x;
@@ -231,6 +270,14 @@ template <class F>
 void for_each(index_t n, F f) {
   if (n <= 0) return;
   each_kernel<<<grid_for((n + kBlock - 1) / kBlock), kBlock, 0, stream()>>>(n, f);
+  check_cuda(cudaGetLastError(), "launching a kernel");
+}
+
+template <class F, class Found>
+void for_each_traced(index_t n, F f, Found found) {
+  if (n <= 0) return;
+  const int blocks = grid_for((n + kBlock - 1) / kBlock);
+  each_traced_kernel<<<blocks, kBlock, 0, stream()>>>(n, f, found);
   check_cuda(cudaGetLastError(), "launching a kernel");
 }
 

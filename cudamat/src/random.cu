@@ -91,6 +91,32 @@ void draw(Make make, uint64_t seed, uint64_t offset, Matrix* m) {
   for_each((n + 3) / 4, Draw<Make>{make, seed, offset, n, m->data});
 }
 
+// What the larger matrix has at the runs of elements that are this one's: `length` of
+// them, from `skip` on, in every `period`.
+struct DrawRuns {
+  Keep make;
+  uint64_t seed, offset;
+  index_t length, skip, period, blocks;  // blocks: of a run, one more than it may need
+  real* y;
+  CM_FN void operator()(index_t k) const {
+    const index_t run = k / blocks;
+    const index_t start = run * period + skip, block = start / 4 + k % blocks;
+    double value[4];
+    make(philox(offset + uint64_t(block), seed), value);
+    for (index_t w = 0; w < 4; ++w) {
+      const index_t e = 4 * block + w - start;
+      if (e >= 0 && e < length) y[run * length + e] = real(value[w]);
+    }
+  }
+};
+
+void check_probability(double p) {
+  if (p >= 0 && p < 1) return;
+  throw Error(kArgument, text("the dropout probability is %g; it must be at least 0 and "
+                              "below 1",
+                              p));
+}
+
 // 1 with probability x, else 0.
 struct Bernoulli {
   CM_FN real operator()(double u, real x) const { return real(u < x); }
@@ -153,12 +179,37 @@ CM_EXPORT cm_fill_normal(cm_matrix* m, uint64_t seed, uint64_t offset) {
 
 CM_EXPORT cm_dropout_mask(cm_matrix* m, double p, uint64_t seed, uint64_t offset) {
   return guard("dropout_mask", [&] {
-    if (!(p >= 0 && p < 1)) {
-      throw Error(kArgument, text("the dropout probability is %g; it must be at least 0 and "
-                                  "below 1",
-                                  p));
-    }
+    check_probability(p);
     draw(Keep{p}, seed, offset, m);
+  });
+}
+
+// A part of the mask of a larger matrix, which has `whole` columns for every `count` of
+// m's: column t count + c of m is column t whole + first + c of that.
+CM_EXPORT cm_dropout_mask_part(cm_matrix* m, double p, long long first, long long count,
+                               long long whole, uint64_t seed, uint64_t offset) {
+  return guard("dropout_mask_part", [&] {
+    check_probability(p);
+    check_present(m, "target");
+    check_plain(m, "target");
+    if (whole < 1 || whole > (1ll << 40) || count < 1 || count > whole || first < 0 ||
+        first > whole - count) {
+      throw Error(kArgument, text("%lld columns from %lld on were asked for, of %lld", count,
+                                  first, whole));
+    }
+    const index_t runs = m->cols / count;
+    if (runs * count != m->cols) {
+      throw Error(kArgument, text("the target has %lld columns, which is no multiple of "
+                                  "%lld",
+                                  static_cast<long long>(m->cols), count));
+    }
+    if (double(m->rows) * double(whole) * double(runs) > 4e18) {
+      throw Error(kArgument, text("the whole matrix would be too large"));
+    }
+    const index_t length = m->rows * count, blocks = (length + 3) / 4 + 1;
+    if (length == 0) return;
+    for_each(runs * blocks, DrawRuns{Keep{p}, seed, offset, length, m->rows * first,
+                                     m->rows * whole, blocks, m->data});
   });
 }
 

@@ -28,6 +28,7 @@ NUMBERS = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1.0, -1.0, 0.5, 1e300, 1e-3
 SIZES = (0, 1, 8, 64, 2**40, 2**62, 2**64 - 1)
 KINDS = ("none", "absurd", "freed", "own", "own", "arena", "arena")
 ARENA = 4096  # reals, in which overlapping matrices lie
+ALLOCATIONS = ("cm_allocate", "cm_allocate_seen")
 CELL = 64  # bytes of what is written to the host
 
 
@@ -153,7 +154,7 @@ class Fuzzer:
 
     def arguments(self, name: str) -> tuple:
         types = PROTOTYPES[name]
-        if name == "cm_allocate":
+        if name in ALLOCATIONS:
             return self.of_allocate()
         if name == "cm_release":
             return self.of_release()
@@ -190,7 +191,7 @@ class Fuzzer:
         arguments = self.arguments(name)
         code = self.functions[name](*arguments)
         self.codes[name][code] += 1
-        if name == "cm_allocate" and code == 0 and arguments[0]:
+        if name in ALLOCATIONS and code == 0 and arguments[0]:
             address = ct.cast(arguments[1], ct.POINTER(ct.c_void_p))[0]
             self.allocated.append((address, arguments[0]))
         elif name == "cm_release" and code == 0 and arguments in self.allocated:

@@ -150,6 +150,66 @@ def test_offsets_continue():
     assert (at_once == np.hstack(halves)).all()
 
 
+# Of a matrix of `runs` times `whole` columns, `count` of each run from `first` on.
+PARTS = [
+    # rows, runs, whole, first, count
+    (5, 3, 7, 0, 7),
+    (5, 3, 7, 0, 3),
+    (5, 3, 7, 3, 4),
+    (1, 6, 5, 2, 1),
+    (1, 6, 5, 4, 1),
+    (131, 2, 6, 1, 2),
+    (4, 1, 2, 1, 1),
+    (0, 3, 4, 1, 2),
+    (3, 0, 4, 1, 2),
+]
+
+
+@pytest.mark.parametrize(("rows", "runs", "whole", "first", "count"), PARTS)
+@pytest.mark.parametrize(("seed", "offset"), STREAMS)
+def test_parts_of_masks(seed, offset, rows, runs, whole, first, count):
+    """Processes that have a part of each run draw what one would that has all."""
+    drawn = uniforms(seed, offset, rows * runs * whole) >= 0.25
+    kept = drawn.reshape(runs, whole, rows)[:, first : first + count]
+    frame = Framed(np.zeros((rows, runs * count)))
+    start(seed, offset)
+    matrix = frame.matrix.fill_with_part_of_dropout_mask(0.25, first, count, whole)
+    assert matrix is frame.matrix
+    scale = np.float64(cm.real_type().type(1 / 0.75))
+    wanted = scale * kept.reshape(runs * count, rows).T
+    assert (frame.values() == wanted).all()
+    frame.check_marks()
+    assert cm.random_state.offset == offset + (rows * runs * whole + 3) // 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((0.5, 0, 4, 3), "4 columns from 0 on were asked for, of 3"),
+        ((0.5, -1, 2, 4), "2 columns from -1 on were asked for, of 4"),
+        ((0.5, 3, 2, 4), "2 columns from 3 on were asked for, of 4"),
+        ((0.5, 0, 0, 4), "0 columns from 0 on were asked for, of 4"),
+        ((0.5, 0, 4, 8), "the target has 6 columns, which is no multiple of 4"),
+        ((0.5, 0, 2, 2**41), "2 columns from 0 on were asked for, of 2199023255552"),
+        (
+            (1.0, 0, 2, 4),
+            "the dropout probability is 1; it must be at least 0 and below 1",
+        ),
+    ],
+)
+def test_parts_that_there_are_not(arguments, said):
+    start(1, 5)
+    with pytest.raises(cm.CUDAMatException) as error:
+        cm.zeros((2, 6)).fill_with_part_of_dropout_mask(*arguments)
+    assert str(error.value) == f"dropout_mask_part: {said}"
+    assert cm.random_state.offset == 5
+
+
+def test_a_mask_of_a_transposed_view_has_no_parts():
+    with pytest.raises(cm.CUDAMatException, match="target"):
+        cm.zeros((2, 6)).T.fill_with_part_of_dropout_mask(0.5, 0, 1, 2)
+
+
 def test_the_state_is_seed_and_offset():
     start(7)
     cm.empty((13, 5)).fill_with_randn()

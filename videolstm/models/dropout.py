@@ -14,6 +14,9 @@ class Dropout:
     A mask is 0 where a unit is dropped and 1 / (1 - dropprob) where it is kept, so that
     nothing changes in testing. `given` (steps, batch, dim), 1 kept and 0 dropped, takes
     the place of the drawn masks.
+
+    `part` are the cases of a batch that this process has, and `whole` how many the
+    batch has, where others have the rest: drawn are the masks that one process would.
     """
 
     def __init__(self, dropprob: float, dim: int, steps: int) -> None:
@@ -21,12 +24,17 @@ class Dropout:
         self.mask = Sequence(dim, steps)
         self.dropped = Sequence(dim, steps)
         self.given: np.ndarray | None = None
+        self.part: range | None = None
+        self.whole = 0
 
     def draw(self, batch: int) -> None:
         self.mask.resize(batch)
         self.dropped.resize(batch)
-        if self.given is None:
+        if self.given is None and self.part is None:
             self.mask.all.fill_with_dropout_mask(self.dropprob)
+        elif self.given is None:
+            own = (self.part.start, len(self.part), self.whole)
+            self.mask.all.fill_with_part_of_dropout_mask(self.dropprob, *own)
         else:
             self.mask.load(np.asarray(self.given, np.float32))
             self.mask.all.divide(1 - self.dropprob)

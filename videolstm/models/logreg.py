@@ -41,6 +41,10 @@ class LogisticRegression(Classifier):
         return [self.w, self.b]
 
     @property
+    def dropouts(self) -> list[Dropout]:
+        return [] if self.dropout is None else [self.dropout]
+
+    @property
     def logits(self) -> cm.CUDAMatrix:
         return self.outputs.all
 
@@ -65,6 +69,7 @@ class LogisticRegression(Classifier):
     def bprop(self) -> None:
         cm.dot(self.logits, self.inputs.T, self.w.dw)
         self.b.dw.T.add_sums(self.logits, axis=1, beta=0.0)
+        self.exchange.ready(self.params)
 
     def input_bprop(self, target: cm.CUDAMatrix) -> None:
         """target (dims, frames batch) = derivative with respect to the frames."""

@@ -92,6 +92,12 @@ class LSTM:
         except KeyError:
             raise AttributeError(name) from None
 
+    @property
+    def dropouts(self) -> list[Dropout]:
+        """Those that this layer has, in the order in which they draw their masks."""
+        both = (self.input_dropout, self.output_dropout)
+        return [dropout for dropout in both if dropout is not None]
+
     # ------------------------------------------------------------------- forward
 
     def begin(
@@ -116,9 +122,8 @@ class LSTM:
             self.hidden[slot].assign(state.hidden)
             self.cell[slot].assign(state.cell)
         if train:
-            for dropout in (self.input_dropout, self.output_dropout):
-                if dropout is not None:
-                    dropout.draw(batch)
+            for dropout in self.dropouts:
+                dropout.draw(batch)
 
     def feed(self, inputs: Inputs, first: int, last: int) -> None:
         """Gives steps first to last - 1 their inputs (input_dims, (last - first)

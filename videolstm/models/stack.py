@@ -9,11 +9,15 @@ from videolstm.models.inputs import Inputs
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
+from videolstm.parallel import ALONE
 
 
 class LSTMStack:
     """Layers above each other: each feeds its hidden state to the next, and the last
-    one may have an output."""
+    one may have an output.
+
+    `exchange` hears of the gradients of each layer as soon as they are complete.
+    """
 
     def __init__(
         self,
@@ -26,6 +30,7 @@ class LSTMStack:
         self.layers = [LSTM(c, steps, path, reproduce_2016) for c in configs]
         self.top = self.layers[-1]
         self.outputs = Sequence(self.top.config.output_dims, steps)
+        self.exchange = ALONE.exchange
 
     @property
     def params(self) -> list[Param]:
@@ -96,6 +101,7 @@ class LSTMStack:
                 layer.hidden_deriv[self.steps - 1].add(state_derivs[k].hidden)
                 layer.cell_deriv[0].add(state_derivs[k].cell)
             result.append(layer.bprop())
+            self.exchange.ready(layer.params.values())
             if k > 0:
                 layer.input_bprop(self.layers[k - 1].hidden_deriv)
         return result[::-1]

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cudamat as cm
+from videolstm.config_memory import check_model_memory
+from videolstm.models.dropout import Dropout
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
+from videolstm.parallel import ALONE
+from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -37,6 +41,7 @@ class Classifier(ABC):
         average: Sequence (classes, 1, batch), their mean over the frames.
         train_totals: running sums on the board: [CROSS_ENTROPY], in nats, and [RIGHT],
             the number of cases that were predicted right.
+        exchange: sums gradients over the processes that share a batch.
     """
 
     dims: int
@@ -45,6 +50,7 @@ class Classifier(ABC):
     def __init__(
         self, config: config_pb2.Model, path: str | Path, num_frames: int
     ) -> None:
+        check_model_memory(config, path)
         self.config = config
         self.path = path
         self.num_frames = num_frames
@@ -54,6 +60,7 @@ class Classifier(ABC):
         self.probabilities = Sequence(self.num_classes, num_frames)
         self.average = Sequence(self.num_classes, 1)
         self.train_totals = cm.learn.Totals(2)
+        self.exchange = ALONE.exchange
 
     @abstractmethod
     def _build(self) -> None:
@@ -63,6 +70,15 @@ class Classifier(ABC):
     @abstractmethod
     def params(self) -> list[Param]:
         """All weights."""
+
+    @property
+    @abstractmethod
+    def dropouts(self) -> list[Dropout]:
+        """Whatever drops something."""
+
+    def use_exchange(self, exchange: Exchange) -> None:
+        """Sums gradients over the processes that share each batch."""
+        self.exchange = exchange
 
     @abstractmethod
     def set_masks(self, masks: dict[str, dict[str, np.ndarray]] | None) -> None:
@@ -114,7 +130,7 @@ class Classifier(ABC):
         """Back from the derivatives that `add_losses` left; fills every `Param.dw`."""
 
     def update(self) -> None:
-        for param in self.params:
+        for param in self.exchange.arrived(self.params):
             param.update()
 
     def train_step(self, frames: np.ndarray, labels: np.ndarray) -> None:

@@ -1,0 +1,1 @@
+"""Bytes from outside: readers of files that strangers may have made."""

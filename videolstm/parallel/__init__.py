@@ -1,0 +1,6 @@
+"""Training on many machines: one batch shared out to processes that are started by an
+MPI launcher."""
+
+from videolstm.parallel.world import ALONE, World
+
+__all__ = ["ALONE", "World"]

@@ -1,0 +1,113 @@
+"""Gradients, summed over all ranks while others are still being computed.
+
+A layer's gradients lie in one piece of memory, so that they are one message, which
+leaves as soon as the layer is back-propagated: those of the decoders while the encoder
+goes back, and while the first are used the last are still on their way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from mpi4py import MPI
+
+import cudamat as cm
+from videolstm.parallel.progress import Progress
+from videolstm.parallel.transport import Transport, choose_transport
+from videolstm.parallel.world import Exchange
+
+if TYPE_CHECKING:
+    from videolstm.models.param import Param
+
+_ALIGNED = 16  # elements; each weight's gradient begins at a multiple, as alone it does
+
+
+class Message:
+    """The gradients of some weights, one after the other in memory of their own, into
+    which `Param.dw` of each is moved."""
+
+    def __init__(
+        self, params: list[Param], transport: Callable[[cm.CUDAMatrix], Transport]
+    ) -> None:
+        self.params = params
+        starts, end = [], 0
+        for param in params:
+            starts.append(end)
+            size = param.shape[0] * param.shape[1]
+            end += -(-size // _ALIGNED) * _ALIGNED
+        flat = cm.zeros((1, end))
+        for param, start in zip(params, starts, strict=True):
+            size = param.shape[0] * param.shape[1]
+            place = flat.col_slice(start, start + size).reshape(param.shape)
+            param.dw = place.assign(param.dw)
+        self.transport = transport(flat)
+        self.requests: list[MPI.Request] = []
+
+    def send(self, comm: MPI.Comm, progress: Progress) -> None:
+        self.requests = self.transport.start(comm)
+        progress.watch(self.requests)
+
+    def wait(self, progress: Progress) -> None:
+        """Returns when the gradients are the sums over all ranks."""
+        if self.requests:
+            with progress.paused():
+                MPI.Request.Waitall(self.requests)
+            self.requests = []
+            self.transport.finish()
+
+
+class GradientExchange(Exchange):
+    """Sums over the ranks of a communicator that nobody else uses.
+
+    Every rank has to say `ready` of the same weights in the same order. MPI adds them
+    up in an order of its own, which depends on the number of ranks, and hands the same
+    result to all.
+    """
+
+    def __init__(self, comm: MPI.Comm) -> None:
+        self._comm = comm
+        self._progress = Progress()
+        self._messages: dict[str, Message] = {}
+        self._under_way: list[Message] = []
+        self._make: Callable[[cm.CUDAMatrix], Transport] | None = None
+
+    @property
+    def transport(self) -> Callable[[cm.CUDAMatrix], Transport]:
+        """What brings memory to MPI; known once the board is."""
+        if self._make is None:
+            self._make = choose_transport()
+        return self._make
+
+    @property
+    def way(self) -> str:
+        """How gradients travel, in words."""
+        return self.transport.way
+
+    def ready(self, params: Iterable[Param]) -> None:
+        params = list(params)
+        name = params[0].name
+        message = self._messages.get(name)
+        if message is None or message.params != params:  # or another model's
+            message = self._messages[name] = Message(params, self.transport)
+        if message in self._under_way:  # a backward pass that no update followed
+            self._finish()
+        if cm.load().kind == "cuda":
+            # While the board goes back through this layer, which it was only asked to,
+            # the host has nothing better to do; then it waits for the board.
+            for earlier in self._under_way:
+                earlier.wait(self._progress)
+        message.send(self._comm, self._progress)
+        self._under_way.append(message)
+
+    def arrived(self, params: Iterable[Param]) -> Iterator[Param]:
+        while self._under_way:
+            message = self._under_way[0]
+            message.wait(self._progress)
+            yield from message.params
+            self._under_way.pop(0)
+
+    def _finish(self) -> None:
+        for message in self._under_way:
+            message.wait(self._progress)
+        self._under_way.clear()

@@ -1,0 +1,108 @@
+"""The ranks that train together: what the rest of the program knows of them.
+
+`World` is one process by itself, for which all of this is nothing. Several, over MPI,
+are a `videolstm.parallel.ranks.Ranks`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from videolstm.parallel.share import share_of
+
+if TYPE_CHECKING:
+    from videolstm.models.param import Param
+
+T = TypeVar("T")
+
+
+class Exchange:
+    """Where gradients go between the backward pass and the update: with one process
+    nowhere."""
+
+    def ready(self, params: Iterable[Param]) -> None:
+        """Says that `Param.dw` of these is complete, and will be changed by nobody
+        before the update."""
+
+    def arrived(self, params: Iterable[Param]) -> Iterable[Param]:
+        """The same params as soon as `dw` is the sum over all ranks, perhaps in another
+        order."""
+        return params
+
+
+class World:
+    """The processes that train together; this one by itself.
+
+    Attributes:
+        rank, ranks: number of this process, from 0, and of all of them.
+        exchange: for the gradients of the model.
+    """
+
+    rank = 0
+    ranks = 1
+
+    def __init__(self) -> None:
+        self.exchange = Exchange()
+
+    @property
+    def leads(self) -> bool:
+        """Whether this is the process that prints, logs, draws and saves."""
+        return self.rank == 0
+
+    @property
+    def local_rank(self) -> int:
+        """Number of this process among those of its machine, from 0."""
+        return 0
+
+    def threads(self) -> int | None:
+        """How many threads this process should use; None: as many as it would."""
+        return None
+
+    def share_of(self, count: int) -> range:
+        """Which of `count` cases are this process's."""
+        return share_of(count, self.rank, self.ranks)
+
+    def lead(self, make: Callable[[], T]) -> T:
+        """What `make`, called by the first rank alone, returns, on every rank; a
+        UserError that it raises there is raised on every rank."""
+        return make()
+
+    def alike(self, action: Callable[[], T]) -> T:
+        """What `action`, called by every rank, returns to this one; an exception that
+        it raises on any rank is raised on every rank. It must not talk to others."""
+        return action()
+
+    def most(self, value: int) -> int:
+        """The largest of all ranks' values, so that all decide alike."""
+        return value
+
+    def sum(self, values: np.ndarray | Sequence[float]) -> np.ndarray:
+        """The sum of all ranks' vectors, the same bits on every rank."""
+        return np.asarray(values)
+
+    def gather(self, value: T) -> list[T]:
+        """All ranks' values, in their order."""
+        return [value]
+
+    def copy_start(self, params: Sequence[Param]) -> None:
+        """Takes weights, histories and the state of the random numbers from the first
+        rank."""
+
+    def check_alike(self, what: dict[str, object]) -> None:
+        """Raises UserError, on every rank, where what is named differs between
+        ranks."""
+
+    def check_weights(self, params: Sequence[Param], step: int) -> None:
+        """Raises UserError, on every rank, where the ranks' weights are no longer the
+        same bits."""
+
+    def describe(self, batch_size: int) -> str:
+        """A line for the user on who has what part of a batch; empty for one
+        process."""
+        return ""
+
+
+ALONE = World()
