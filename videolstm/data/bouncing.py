@@ -1,53 +1,101 @@
-"""BOUNCING_MNIST: digits that move in a square and bounce off its sides, without end.
+"""Videos of bouncing digits ("moving MNIST") as numpy arrays, without end.
+
+    from videolstm.data.bouncing import BouncingDigits
+
+    bouncing = BouncingDigits("mnist.h5", rng=1, image_size=64, num_digits=2)
+    frames = bouncing.videos(80)                    # float32 (20, 80, 64, 64), 0 to 1
+    frames, tracks = bouncing.videos(80, tracks=True)      # and where each digit is
+    for frames in bouncing.batches(80): ...                # for ever
 
 Each digit starts at a random place and moves in a random direction by step_length times
-the way it has (image_size - 28 pixels) in each frame; where digits overlap the brighter
-pixel wins. The random numbers are drawn in the order of the 2016 release, so that a
-seed gives the same videos: for a batch of N digits N places y, N places x and N
-directions; then the digits, from a permutation that is shuffled anew whenever its last
-one is taken.
+the way it has (image_size less the digit's size) in each frame; where digits overlap
+the brighter pixel wins. The random numbers are drawn in the order of the 2016 release,
+so that a seed gives the same videos: for a batch of N digits N places y, N places x and
+N directions; then the digits, from a permutation that is shuffled anew whenever its
+last one is taken; then, where it is not fixed, how many of its digits each video shows.
+So the videos of a batch depend on its size.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from cudamat.paint import paint
-from videolstm.config import locate
-from videolstm.data.digits import DIGIT_SIZE, SparseDigits, read_digits
-from videolstm.data.handler import MOST_PIXELS, Batch, DataHandler, State
-from videolstm.errors import UserError
+from videolstm.data.digits import (
+    SparseDigits,
+    load_digits,
+    resized,
+    unit_images,
+)
+from videolstm.data.painting import paint
 
-if TYPE_CHECKING:
-    from videolstm import config_pb2
+
+@dataclass(frozen=True, eq=False)
+class Tracks:
+    """What is seen in some videos, and where.
+
+    top, left: int32 (frames, videos, digits), the pixel of each digit's upper left
+    corner. samples: int64 (videos, digits), which of the images; -1 where a video has
+    fewer digits. labels: int64 (videos, digits), what they are, -1 for none; None where
+    nobody has said.
+    """
+
+    top: np.ndarray
+    left: np.ndarray
+    samples: np.ndarray
+    labels: np.ndarray | None
 
 
 class BouncingDigits:
     """Endless videos of bouncing digits.
 
-    digits: (N, 784) or (N, 28, 28), 0 to 1, or a SparseDigits made from such.
-    rng: where the random numbers come from, shared with whoever else draws from it.
+    digits: the images, (N, side * side) or (N, side, side), 0 to 1 or whole numbers 0
+        to 255; or the path of a file of them, see `load_digits`; or a SparseDigits.
+    rng: a seed, or a RandomState, shared with whoever else draws from it.
+    num_digits: digits in a video, or the least and the most of them.
     step_length: part of the way from side to side that a digit moves in a frame.
+    digit_size: side that digits are resized to, their own if left out.
+    labels: (N,) what the images are, for `Tracks`; of a path the file's own.
+
+    Raises ValueError for images that are none or do not fit into a frame, UserError for
+    a file that is none of digits.
     """
 
     def __init__(
         self,
-        digits: np.ndarray | SparseDigits,
-        rng: np.random.RandomState,
-        image_size: int,
-        num_digits: int,
-        step_length: float,
-        num_frames: int,
+        digits: np.ndarray | SparseDigits | str | os.PathLike,
+        rng: np.random.RandomState | int = 1,
+        image_size: int = 64,
+        num_digits: int | tuple[int, int] = 2,
+        step_length: float = 0.1,
+        num_frames: int = 20,
+        *,
+        digit_size: int | None = None,
+        labels: np.ndarray | None = None,
     ) -> None:
+        if isinstance(digits, (str, os.PathLike)):
+            digits, labels = load_digits(digits)
         if not isinstance(digits, SparseDigits):
-            digits = SparseDigits(digits)
-        self.digits, self.rng = digits, rng
-        self.image_size, self.num_digits = image_size, num_digits
-        self.step_length, self.num_frames = step_length, num_frames
+            digits = _prepared(digits, digit_size)
+        if not isinstance(rng, np.random.RandomState):
+            rng = np.random.RandomState(rng)
+        if isinstance(num_digits, int):
+            num_digits = (num_digits, num_digits)
+        self.least_digits, self.num_digits = num_digits
+        if not 0 <= self.least_digits <= self.num_digits or self.num_digits < 1:
+            raise ValueError(f"there cannot be {num_digits} digits in a video")
+        if digits.side > image_size:
+            raise ValueError(
+                f"digits of {digits.side} pixels are not within the {image_size} of a "
+                "frame"
+            )
+        self.digits, self.labels, self.rng = digits, labels, rng
+        self.image_size, self.step_length = image_size, step_length
+        self.num_frames = num_frames
+        self._levels: SparseDigits | None = None
         self.indices = np.arange(digits.count)
         self.row = 0
         rng.shuffle(self.indices)
@@ -58,20 +106,58 @@ class BouncingDigits:
             self.digits,
             rng,
             self.image_size,
-            self.num_digits,
+            (self.least_digits, self.num_digits),
             self.step_length,
             self.num_frames,
+            labels=self.labels,
         )
 
-    def sequences(self, count: int, out: np.ndarray | None = None) -> np.ndarray:
-        """The next `count` videos, float32 (num_frames, count, image_size ** 2).
+    # ---- videos ----------------------------------------------------------------------
+
+    def videos(
+        self, count: int = 1, tracks: bool = False
+    ) -> np.ndarray | tuple[np.ndarray, Tracks]:
+        """The next `count` videos, float32 (num_frames, count, image_size, image_size)
+        from 0 to 1; with `tracks` also where their digits are."""
+        top, left, chosen = self.draw(count)
+        frames = self.paint(top, left, chosen)
+        frames = frames.reshape(*frames.shape[:2], self.image_size, self.image_size)
+        return (frames, self._tracks(top, left, chosen)) if tracks else frames
+
+    def batches(self, count: int) -> Iterator[np.ndarray]:
+        """`videos(count)` without end."""
+        while True:
+            yield self.videos(count)
+
+    def sequences(
+        self, count: int, out: np.ndarray | None = None, only: range | None = None
+    ) -> np.ndarray:
+        """The next `count` videos, float32 (num_frames, count, image_size ** 2); with
+        `only`, those in that range, where all are drawn and these alone are painted.
 
         Digit n of video j is number j * num_digits + n of the batch. With `out`, a
         C-order array of that shape and type, they are written there and nothing is
         allocated for them.
         """
-        top, left = self.trajectories(count * self.num_digits)
-        return self.paint(top, left, self.choose(count * self.num_digits), out)
+        top, left, chosen = self.draw(count)
+        if only is not None:
+            digits = slice(only.start * self.num_digits, only.stop * self.num_digits)
+            top, left, chosen = top[:, digits], left[:, digits], chosen[digits]
+        return self.paint(top, left, chosen, out)
+
+    def levels(self, scratch: np.ndarray, out: np.ndarray) -> None:
+        """The next videos as files keep them, into `out`, uint8 (count, num_frames,
+        image_size ** 2): 255 times the value, rounded.
+
+        scratch: float32 (num_frames, count, image_size ** 2), overwritten.
+        """
+        if self._levels is None:
+            self._levels = self.digits.levels()
+        top, left, chosen = self.draw(scratch.shape[1])
+        # The brighter of two pixels has the higher level, so that levels can be painted
+        # instead of values, and the whole frames need no arithmetic.
+        paint(self._levels, chosen, top, left, self.image_size, scratch)
+        np.copyto(out, scratch.swapaxes(0, 1), casting="unsafe")
 
     def paint(
         self,
@@ -83,14 +169,26 @@ class BouncingDigits:
         """The videos of digits `chosen` (count * num_digits,) with their corners at
         `top` and `left`, int32 (num_frames, count * num_digits); as `sequences`."""
         count = len(chosen) // self.num_digits
-        shape = (self.num_frames, count, self.image_size**2)
+        shape = (len(top), count, self.image_size**2)
         if out is None:
             out = np.empty(shape, dtype=np.float32)
         elif (
             out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous
         ):
             raise ValueError(f"out should be float32 {shape} in C order")
-        return paint(self.digits.images, chosen, top, left, self.image_size, out)
+        return paint(self.digits, chosen, top, left, self.image_size, out)
+
+    # ---- what is random --------------------------------------------------------------
+
+    def draw(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Corners and digits of the next `count` videos, as `paint` takes them."""
+        top, left = self.trajectories(count * self.num_digits)
+        chosen = self.choose(count * self.num_digits)
+        if self.least_digits < self.num_digits:
+            shown = self.rng.randint(self.least_digits, self.num_digits + 1, size=count)
+            hidden = np.arange(self.num_digits) >= shown[:, None]
+            chosen[hidden.ravel()] = self.digits.dark
+        return top, left, chosen
 
     def trajectories(self, count: int) -> tuple[np.ndarray, np.ndarray]:
         """Top and left corner of `count` digits, two int32 (num_frames, count).
@@ -110,7 +208,13 @@ class BouncingDigits:
             np.negative(change, out=change, where=arrived)
             np.maximum(place, 0, out=place)
             np.minimum(place, 1, out=place)
-        corners = ((self.image_size - DIGIT_SIZE) * places).astype(np.int32)
+        return self.corners(places)
+
+    def corners(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Top and left pixel of places (frames, 2, count), y and x, in parts of the way
+        from side to side."""
+        way = self.image_size - self.digits.side
+        corners = (way * places).astype(np.int32)
         return corners[:, 0], corners[:, 1]
 
     def choose(self, count: int) -> np.ndarray:
@@ -128,84 +232,22 @@ class BouncingDigits:
                 self.rng.shuffle(self.indices)
         return np.concatenate(parts)
 
+    def samples_of(self, chosen: np.ndarray) -> np.ndarray:
+        """`chosen` by videos, int64 (videos, num_digits), -1 for digits not shown."""
+        samples = np.where(chosen == self.digits.dark, -1, chosen)
+        return samples.reshape(-1, self.num_digits).astype(np.int64)
 
-class BouncingMNIST(DataHandler):
-    """Bouncing digits as a data set; an epoch is 10,000 videos, as in the 2016 release.
+    def _tracks(self, top: np.ndarray, left: np.ndarray, chosen: np.ndarray) -> Tracks:
+        samples, labels = self.samples_of(chosen), None
+        shape = (len(top), *samples.shape)
+        if self.labels is not None:
+            labels = np.where(samples < 0, -1, np.asarray(self.labels)[samples])
+        return Tracks(top.reshape(shape), left.reshape(shape), samples, labels)
 
-    The digits come from data_file (the release has a fixed path instead), dataset
-    dataset_name, `train` by default.
-    """
 
-    kind = "BOUNCING_MNIST"
-    dataset_size = 10_000
-    endless = True
-
-    def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
-        super().__init__(config, path, seed)
-        size = self.positive("image_size", MOST_PIXELS)
-        if size < DIGIT_SIZE:
-            raise UserError(
-                f"{path}: the field image_size is {size}, and it should be at least "
-                f"the {DIGIT_SIZE} of a digit"
-            )
-        self.frame_dims = size * size
-        self.frame_shape = (1, size, size)
-        num_digits = self.positive("num_digits", 1000)
-        step_length = self._step_length()
-        self.check_batch_memory()
-        file = locate(self.text("data_file"), path, "data_file")
-        digits = read_digits(file, config.dataset_name or "train")
-        self.videos = BouncingDigits(
-            digits, self.rng, size, num_digits, step_length, self.num_frames
-        )
-        self._made = 0
-
-    def _step_length(self) -> float:
-        step = self.config.step_length
-        # Beyond a few widths in a frame there is no motion to see, only sides.
-        if self.config.HasField("step_length") and 0 <= step <= 100:
-            return step
-        found = f"is {step}" if self.config.HasField("step_length") else "is missing"
-        raise UserError(
-            f"{self.path}: the field step_length {found}, and it should be the part of "
-            "the way that a digit moves in a frame, such as 0.1"
-        )
-
-    def next_batch(self) -> Batch:
-        clips = np.arange(self._made, self._made + self.batch_size)
-        self._made += self.batch_size
-        return Batch(self.videos.sequences(self.batch_size), None, clips)
-
-    def reset(self) -> None:
-        """Nothing: the stream has no passes."""
-
-    def epoch(self, batch_size: int | None = None) -> Iterator[Batch]:
-        size = batch_size or self.batch_size
-        videos = self.videos.restarted(np.random.RandomState(self.seed))
-        # Always made in blocks of the same size, since the random numbers of a block
-        # depend on it; so the clips do not depend on the size of the batches.
-        made = np.empty((self.num_frames, 0, self.frame_dims), dtype=np.float32)
-        for start in range(0, self.dataset_size, size):
-            clips = np.arange(start, min(start + size, self.dataset_size))
-            while made.shape[1] < len(clips):
-                block = videos.sequences(self.batch_size)
-                made = np.concatenate([made, block], axis=1) if made.shape[1] else block
-            frames = np.ascontiguousarray(made[:, : len(clips)])
-            made = made[:, len(clips) :]
-            yield Batch(frames, None, clips)
-
-    def _own_state(self) -> State:
-        return {
-            "order": self.videos.indices,
-            "row": self.videos.row,
-            "made": self._made,
-        }
-
-    def _restore_own(self, state: State) -> None:
-        order, row = np.asarray(state["order"], dtype=np.int64), int(state["row"])
-        if not np.array_equal(np.sort(order), np.arange(self.videos.digits.count)):
-            raise ValueError("another number of digits")
-        if not 0 <= row < len(order):
-            raise ValueError("a row that there is not")
-        self.videos.indices, self.videos.row = order.copy(), row
-        self._made = int(state["made"])
+def _prepared(digits: np.ndarray, side: int | None) -> SparseDigits:
+    try:
+        images = unit_images(np.asarray(digits))
+    except ValueError as error:
+        raise ValueError(f"the array of digits {error}") from None
+    return SparseDigits(images if side is None else resized(images, side))

@@ -11,6 +11,7 @@ from videolstm.config import locate
 from videolstm.data.files import h5_dataset, open_h5
 from videolstm.data.handler import MOST_PIXELS, DataHandler
 from videolstm.errors import UserError
+from videolstm.outside.h5 import H5Dataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +46,7 @@ class Crops:
         those of y, and none where there is no slack. As in the 2016 release the last
         place of all is never taken.
         """
-        left = self._offsets(self.image[1] - self.patch[1], rng, count)
-        top = self._offsets(self.image[0] - self.patch[0], rng, count)
+        left, top = self.draw(rng, count)
         height, width = self.patch
         if self.patch == self.image and self.mean is None:
             return np.broadcast_to(frames, (count, *frames.shape))
@@ -58,7 +58,16 @@ class Crops:
         if self.mean is not None:
             crops -= self.mean[:, None, None]
             crops /= self.std[:, None, None]
-        return crops.reshape(count, len(frames), -1).astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite
+            return crops.reshape(count, len(frames), -1).astype(np.float32)
+
+    def draw(
+        self, rng: np.random.RandomState, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Left and top corners of `count` crops of a clip."""
+        left = self._offsets(self.image[1] - self.patch[1], rng, count)
+        top = self._offsets(self.image[0] - self.patch[0], rng, count)
+        return left, top
 
     @staticmethod
     def _offsets(slack: int, rng: np.random.RandomState, count: int) -> np.ndarray:
@@ -102,15 +111,10 @@ def _size(
 def _read_mean(path: Path, colours: int) -> tuple[np.ndarray, np.ndarray]:
     with open_h5(path) as file:
         found = {
-            name: h5_dataset(file, name, "mean_file")[()]
+            name: _colour_values(h5_dataset(file, name, "mean_file"), path, colours)
             for name in ("pixel_mean", "pixel_std")
         }
     for name, values in found.items():
-        if values.shape != (colours,):
-            raise UserError(
-                f"{path}: the dataset {name!r} has the shape {values.shape}, and it "
-                f"should be ({colours},), one value per colour"
-            )
         if not np.isfinite(values).all() or (
             name == "pixel_std" and (values <= 0).any()
         ):
@@ -119,3 +123,13 @@ def _read_mean(path: Path, colours: int) -> tuple[np.ndarray, np.ndarray]:
                 "above 0, and a mean should be finite and a standard deviation above 0"
             )
     return found["pixel_mean"], found["pixel_std"]
+
+
+def _colour_values(dataset: H5Dataset, path: Path, colours: int) -> np.ndarray:
+    name = dataset.name.lstrip("/")
+    if dataset.shape != (colours,):
+        raise UserError(
+            f"{path}: the dataset {name!r} has the shape {dataset.shape}, and it "
+            f"should be ({colours},), one value per colour"
+        )
+    return dataset[()]

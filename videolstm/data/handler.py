@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videolstm.errors import UserError
+from videolstm.limits import available_memory, gib
+from videolstm.parallel.share import share_of
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -22,7 +24,8 @@ State = dict[str, np.ndarray | int | str]
 MOST_FRAMES = 100_000
 MOST_CLIPS = 1_000_000
 MOST_PIXELS = 16_384
-MOST_BATCH_BYTES = 64 * 2**30
+# One is in use, two are made ahead (ahead.py), one is being made.
+BATCHES_IN_MEMORY = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,8 @@ class DataHandler(ABC):
     endless: whether clips are made on the fly; dataset_size is then a matter of choice.
     rng: the random numbers of the stream; nothing else draws from them.
     notes: sentences on what was found odd in the data, for the user to read.
+    part: (rank, ranks) of a process that shares its batches and epochs with others. It
+        gets its own clips of each; random numbers and position are those of the whole.
     """
 
     kind: str
@@ -58,6 +63,7 @@ class DataHandler(ABC):
     frame_shape: tuple[int, int, int] | None
     dataset_size: int
     endless = False
+    part = (0, 1)
 
     def __init__(self, config: config_pb2.Data, path: Path, seed: int) -> None:
         self.config = config
@@ -70,7 +76,8 @@ class DataHandler(ABC):
 
     @abstractmethod
     def next_batch(self) -> Batch:
-        """The next `batch_size` clips of the stream, which never ends.
+        """The next `batch_size` clips of the stream, which never ends, or this
+        process's part of them.
 
         The clips and the random numbers drawn are those of the 2016 release.
         """
@@ -81,11 +88,16 @@ class DataHandler(ABC):
 
     @abstractmethod
     def epoch(self, batch_size: int | None = None) -> Iterator[Batch]:
-        """Every clip once, in stored order; the last batch may be smaller.
+        """Every clip once, in stored order, or this process's part of them, in batches
+        of `batch_size` all the same; the last batch may be smaller.
 
         The clips are the same each time and for every batch size. The stream of
         `next_batch` does not notice.
         """
+
+    def own_part(self, count: int) -> range:
+        """Which of `count` clips are this process's."""
+        return share_of(count, *self.part)
 
     def videos_of_clips(self) -> tuple[np.ndarray, np.ndarray]:
         """Which of the data set's videos each clip of an epoch is of, (clips,), and
@@ -116,13 +128,15 @@ class DataHandler(ABC):
         if kind != self.kind:
             raise self._foreign(f"was saved for {kind} data")
         try:
-            key = np.asarray(state["rng_key"], dtype=np.uint32)
-            position = int(state["rng_position"])
-            if key.shape != (624,) or not 0 <= position <= 624:
-                raise ValueError("no state of the random numbers")
-            self._restore_own(state)
+            # What is no whole number becomes some other one, which is then refused.
+            with np.errstate(all="ignore"):
+                key = np.asarray(state["rng_key"], dtype=np.uint32)
+                position = int(state["rng_position"])
+                if key.shape != (624,) or not 0 <= position <= 624:
+                    raise ValueError("no state of the random numbers")
+                self._restore_own(state)
             self.rng.set_state(("MT19937", key, position))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._foreign(f"does not fit ({error!r})") from None
 
     @abstractmethod
@@ -163,13 +177,20 @@ class DataHandler(ABC):
             )
         return value
 
-    def check_batch_memory(self) -> None:
-        """Raise UserError where a batch cannot be what was meant."""
-        size = 4 * self.num_frames * self.batch_size * self.frame_dims
-        if size > MOST_BATCH_BYTES:
+    def check_batch_memory(self, beside: int = 0) -> None:
+        """Raise UserError where a batch, and `beside` bytes for each of its frames, do
+        not fit into memory."""
+        each = self.frame_dims * 4 + beside
+        size = each * self.num_frames * self.batch_size
+        most = available_memory() // BATCHES_IN_MEMORY
+        if size > most:
+            right = f"at most {most // (each * self.num_frames)}"
+            if most < each * self.num_frames:
+                right = "smaller, and so should num_frames or the size of a frame"
             raise UserError(
-                f"{self.path}: a batch of batch_size {self.batch_size} clips of "
-                f"{self.num_frames} frames of {self.frame_dims} numbers takes "
-                f"{size / 2**30:.0f} GiB, and it should take at most "
-                f"{MOST_BATCH_BYTES // 2**30}"
+                f"{self.path}: the field batch_size is {self.batch_size}, and it should "
+                f"be {right}, because a batch of clips of {self.num_frames} frames of "
+                f"{self.frame_dims} numbers takes {gib(size)}, and {BATCHES_IN_MEMORY} "
+                f"of them should fit into the {gib(available_memory())} of memory that "
+                "are free"
             )

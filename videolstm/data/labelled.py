@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,11 @@ import numpy as np
 from videolstm.config import locate
 from videolstm.data.clips import cut_clips, note_short
 from videolstm.data.crops import Crops, read_crops
-from videolstm.data.files import KEEP_BYTES, FrameRows, read_integers
+from videolstm.data.files import KEEP_BYTES, FrameRows, read_clips, read_integers
 from videolstm.data.handler import MOST_CLIPS, MOST_FRAMES
 from videolstm.data.stored import StoredClips
 from videolstm.errors import UserError
+from videolstm.limits import check_memory
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -45,10 +47,12 @@ class Labelled(StoredClips):
         counts = self._read_counts()
         self.video_ids = ids = self._read_video_ids(len(counts))
         stride = self.positive("stride", MOST_FRAMES)
-        self.videos, starts = cut_clips(counts[ids], self.num_frames, stride)
+        self._check_views()
+        self.videos, starts = cut_clips(counts[ids], self.num_frames, stride, path)
         note_short(self, counts[ids])
         # A clip's first row in the dataset, where the videos lie below each other.
         first_rows = np.cumsum(counts) - counts
+        self._rows.place = partial(_place, first_rows)
         self._starts = first_rows[ids][self.videos] + starts
         labels = self._read_labels(len(counts))
         self.video_labels = None if labels is None else labels[ids]
@@ -56,6 +60,7 @@ class Labelled(StoredClips):
         self._crops: Crops = read_crops(self, self._rows.dims)
         self.frame_dims = self._crops.dims
         self.frame_shape = self._crops.shape
+        self._ready: dict[int, np.ndarray] = {}  # clips that are asked for next
         if self._rows.nbytes <= KEEP_BYTES:
             self._rows.keep()
         self._start(len(self._starts))
@@ -63,12 +68,23 @@ class Labelled(StoredClips):
     def videos_of_clips(self) -> tuple[np.ndarray, np.ndarray]:
         return self.videos, self.video_ids
 
+    def _check_views(self) -> None:
+        """All crops of a clip are in memory together, in double precision."""
+        size = 8 * self.views_per_clip * self.num_frames * self._rows.dims
+        check_memory(
+            size,
+            f"{self.path}: with sample_times {self.views_per_clip} and num_frames "
+            f"{self.num_frames} a clip",
+        )
+
     def _read_counts(self) -> np.ndarray:
         file = locate(self.text("num_frames_file"), self.path, "num_frames_file")
         counts = read_integers(file, "the frames of a video", 0, 2**40)
-        if counts.sum() > self._rows.frames:
+        # Python's integers do not overflow.
+        total = sum(counts.tolist())
+        if total > self._rows.frames:
             raise UserError(
-                f"{file}: the videos have {counts.sum()} frames together, and they "
+                f"{file}: the videos have {total} frames together, and they "
                 f"should have at most the {self._rows.frames} of {self._rows.path}"
             )
         if counts.sum() < self._rows.frames:
@@ -98,6 +114,34 @@ class Labelled(StoredClips):
         return read_integers(file, "the number of a video", 0, videos - 1)
 
     def _views(self, clip: int, rng: np.random.RandomState) -> np.ndarray:
-        start = self._starts[clip]
-        frames = self._rows.read(start, start + self.num_frames)
-        return self._crops.cut(frames, rng, self.views_per_clip)
+        frames = self._ready.get(int(clip))
+        if frames is None:
+            (frames,) = read_clips([self._rows_of(clip)])
+        views = self._crops.cut(frames, rng, self.views_per_clip)
+        # what was finite in the file can only become too large when it is normalised
+        if self._crops.mean is not None and not np.isfinite(views).all():
+            raise UserError(
+                f"{self.config.mean_file}: with its pixel_mean and pixel_std clip "
+                f"{clip} of {self.path}, from {self._rows.place(self._starts[clip])} "
+                "on (counted from 0), has values beyond single precision, and all "
+                "should be finite"
+            )
+        return views
+
+    def _expect(self, clips: np.ndarray) -> None:
+        if not self._rows.kept:
+            read = read_clips([self._rows_of(clip) for clip in clips])
+            self._ready = dict(zip(clips.tolist(), read, strict=True))
+
+    def _rows_of(self, clip: int) -> tuple[FrameRows, int, int]:
+        start = int(self._starts[clip])
+        return self._rows, start, start + self.num_frames
+
+    def _skip(self, rng: np.random.RandomState) -> None:
+        self._crops.draw(rng, self.views_per_clip)
+
+
+def _place(first_rows: np.ndarray, row: int) -> str:
+    """A row in words, where videos start at `first_rows`."""
+    video = int(np.searchsorted(first_rows, row, side="right")) - 1
+    return f"row {row} (video {video}, frame {row - first_rows[video]})"

@@ -1,4 +1,5 @@
-"""Bouncing digits with a class: which digit it is, or where it goes."""
+"""Bouncing digits with a class: which digit it is, where it goes, or how many there
+are."""
 
 from __future__ import annotations
 
@@ -7,9 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from videolstm.data.bouncing import BouncingDigits
-from videolstm.data.digits import DIGIT_SIZE
 
-KINDS = ("digit", "direction")
+KINDS = ("digit", "direction", "count")
 DIRECTIONS = 8  # right, down and right, down, and so on, clockwise
 _SPREAD = np.pi / 12  # to either side of a direction: a gap parts it from the next
 LONGEST_WAY = 0.8  # of a video that shows a direction, in parts of the way there is
@@ -20,7 +20,8 @@ class Videos:
     """Videos of different lengths, of which the first `lengths` frames count.
 
     frames: float32 (longest, n, dims), 0 to 1. labels, lengths: int64 (n,). digits:
-    int64 (n,), the digit samples shown.
+    int64, the digit samples shown, (n,), or of kind `count` (n, most digits) with -1
+    for none.
     """
 
     frames: np.ndarray
@@ -30,37 +31,46 @@ class Videos:
 
 
 class LabelledBouncing:
-    """Endless videos of one digit each, with a class.
+    """Endless videos with a class.
 
-    kind `digit`: the digits bounce as in BOUNCING_MNIST, the class is the digit that is
+    kind `digit`: a digit bounces as in BOUNCING_MNIST, the class is the digit that is
     shown. kind `direction`: a digit goes straight on and reaches no side, so that its
-    direction, the class, is the same in every part of the video.
+    direction, the class, is the same in every part of the video. kind `count`: digits
+    bounce, 1 to `num_digits` of them, and the class is one less than their number.
 
-    images: digits (N, 784), 0 to 1; digit_labels: (N,), used for `digit`; least,
-    most: frames of the shortest and the longest video, every length between being as
-    likely.
+    images: digits (N, 784) or as BouncingDigits takes them; digit_labels: (N,), used
+    for `digit` alone; least, most: frames of the shortest and the longest video, every
+    length between being as likely; digit_size: the side that digits are resized to.
     """
 
     def __init__(
         self,
         kind: str,
         images: np.ndarray,
-        digit_labels: np.ndarray,
+        digit_labels: np.ndarray | None,
         rng: np.random.RandomState,
         image_size: int,
         step_length: float,
         least: int,
         most: int,
+        num_digits: int = 1,
+        digit_size: int | None = None,
     ) -> None:
         if kind == "direction" and step_length * most > 1:
             raise ValueError(f"{most} steps of {step_length} reach a side")
+        if kind == "digit" and digit_labels is None:
+            raise ValueError("the class of a digit is not known")
         self.kind, self.digit_labels, self.rng = kind, digit_labels, rng
         self.least, self.most = least, most
-        self.bouncing = BouncingDigits(images, rng, image_size, 1, step_length, most)
+        shown = (1, num_digits) if kind == "count" else 1
+        self.bouncing = BouncingDigits(
+            images, rng, image_size, shown, step_length, most, digit_size=digit_size
+        )
 
     @property
     def classes(self) -> int:
-        return DIRECTIONS if self.kind == "direction" else 10
+        many = {"digit": 10, "direction": DIRECTIONS, "count": self.bouncing.num_digits}
+        return many[self.kind]
 
     def videos(self, count: int) -> Videos:
         """The next `count` videos."""
@@ -68,12 +78,17 @@ class LabelledBouncing:
             labels, top, left = self._straight(count)
             chosen = self.bouncing.choose(count)
         else:
-            top, left = self.bouncing.trajectories(count)
-            chosen = self.bouncing.choose(count)
-            labels = self.digit_labels[chosen].astype(np.int64)
+            top, left, chosen = self.bouncing.draw(count)
+        samples = self.bouncing.samples_of(chosen)
+        if self.kind == "count":
+            labels = (samples >= 0).sum(axis=1) - 1
+        else:
+            samples = samples[:, 0]
+            if self.kind == "digit":
+                labels = self.digit_labels[samples].astype(np.int64)
         lengths = self.rng.randint(self.least, self.most + 1, size=count)
         frames = self.bouncing.paint(top, left, chosen)
-        return Videos(frames, labels, lengths.astype(np.int64), chosen)
+        return Videos(frames, labels, lengths.astype(np.int64), samples)
 
     def _straight(self, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Classes, and corners as `BouncingDigits.trajectories` gives them."""
@@ -88,8 +103,7 @@ class LabelledBouncing:
         start += self.rng.rand(2, count) * (1 - np.abs(way))
         steps = np.arange(1, self.most + 1)[:, None, None]
         places = np.clip(start + steps * velocity, 0, 1)
-        corners = ((self.bouncing.image_size - DIGIT_SIZE) * places).astype(np.int32)
-        return labels, corners[:, 0], corners[:, 1]
+        return labels, *self.bouncing.corners(places)
 
 
 def split_digits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from videolstm.data.bouncing import BouncingMNIST
+from videolstm.data.bouncing_mnist import BouncingMNIST
 from videolstm.data.handler import DataHandler
 from videolstm.data.labelled import Labelled
 from videolstm.data.patches import VideoPatches

@@ -36,6 +36,12 @@ class StoredClips(DataHandler):
     ) -> Sequence[np.ndarray] | np.ndarray:
         """Views of one clip, `views_per_clip` arrays (num_frames, frame_dims)."""
 
+    def _expect(self, clips: np.ndarray) -> None:
+        """Told which clips are asked for next, so that they can be read at once."""
+
+    def _skip(self, rng: np.random.RandomState) -> None:
+        """Draw the random numbers that `_views` of any clip draws, and read nothing."""
+
     def reset(self) -> None:
         """Go to the first clip and, if randomized, shuffle once more."""
         self._row = 0
@@ -45,28 +51,45 @@ class StoredClips(DataHandler):
             self.rng.shuffle(self._order)
 
     def next_batch(self) -> Batch:
-        frames = self._empty(self.batch_size)
-        clips = np.empty(self.batch_size, dtype=np.int64)
-        for j in range(self.batch_size):
-            # Views of a clip never straddle two batches: each batch begins a new clip,
-            # and what is left of the last one is dropped.
-            view = j % self.views_per_clip
-            if view == 0:
-                clip = self._next_clip()
-                views = self._views(clip, self.rng)
-            frames[:, j] = views[view]
-            clips[j] = clip
+        own = self.own_part(self.batch_size)
+        frames = self._empty(len(own))
+        clips = np.empty(len(own), dtype=np.int64)
+        # Those beyond the end of this pass are not known before they are shuffled.
+        coming = (own.start // self.views_per_clip, -(-own.stop // self.views_per_clip))
+        self._expect(self._order[self._row :][slice(*coming)])
+        # Views of a clip never straddle two batches: each batch begins a new clip, and
+        # what is left of the last one is dropped.
+        for first in range(0, self.batch_size, self.views_per_clip):
+            clip = self._next_clip()
+            last = min(first + self.views_per_clip, self.batch_size)
+            mine = range(max(first, own.start), min(last, own.stop))
+            if not mine:
+                self._skip(self.rng)
+                continue
+            views = self._views(clip, self.rng)
+            for j in mine:
+                frames[:, j - own.start] = views[j - first]
+                clips[j - own.start] = clip
         return self._batch(frames, clips)
 
     def epoch(self, batch_size: int | None = None) -> Iterator[Batch]:
         size = batch_size or self.batch_size
         rng = np.random.RandomState(self.seed)
-        for start in range(0, self.dataset_size, size):
-            clips = np.arange(start, min(start + size, self.dataset_size))
+        own = self.own_part(self.dataset_size)
+        for _ in range(own.start):
+            self._skip(rng)
+        for start in range(own.start, own.stop, size):
+            clips = np.arange(start, min(start + size, own.stop))
             frames = self._empty(len(clips))
+            self._expect(clips)
             for j, clip in enumerate(clips):
                 frames[:, j] = self._views(clip, rng)[0]
             yield self._batch(frames, clips)
+
+    def clip(self, number: int) -> np.ndarray:
+        """One clip as an epoch has it, float32 (num_frames, frame_dims); of random
+        crops another one."""
+        return self._views(number, np.random.RandomState(self.seed))[0]
 
     def _next_clip(self) -> int:
         clip = int(self._order[self._row])

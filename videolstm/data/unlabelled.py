@@ -9,7 +9,13 @@ import numpy as np
 
 from videolstm.config import locate
 from videolstm.data.clips import cut_clips, note_short
-from videolstm.data.files import KEEP_BYTES, FrameRows, read_integers, read_lines
+from videolstm.data.files import (
+    KEEP_BYTES,
+    FrameRows,
+    read_clips,
+    read_integers,
+    read_lines,
+)
 from videolstm.data.handler import MOST_FRAMES
 from videolstm.data.stored import StoredClips
 from videolstm.errors import UserError
@@ -44,12 +50,13 @@ class Unlabelled(StoredClips):
             )
         self.video_count = len(counts)
         stride = self.positive("stride", MOST_FRAMES)
-        self.videos, self._starts = cut_clips(counts, self.num_frames, stride)
+        self.videos, self._starts = cut_clips(counts, self.num_frames, stride, path)
         note_short(self, counts)
         self._files: dict[int, FrameRows] = {}
         for video in np.unique(self.videos):
             file = locate(names[video], listing, f"line {video + 1}")
-            self._files[int(video)] = FrameRows(file, dataset)
+            place = f"frame {{}} of video {video}".format
+            self._files[int(video)] = FrameRows(file, dataset, place)
         self._check_files(counting, counts)
         self._keep_if_small()
         self._start(len(self._starts))
@@ -73,11 +80,24 @@ class Unlabelled(StoredClips):
                 )
 
     def _keep_if_small(self) -> None:
-        if sum(rows.nbytes for rows in self._files.values()) <= KEEP_BYTES:
+        size = sum(rows.nbytes for rows in self._files.values())
+        self._kept = size <= KEEP_BYTES
+        self._ready: dict[int, np.ndarray] = {}  # clips that are asked for next
+        if self._kept:
             for rows in self._files.values():
                 rows.keep()
 
+    def _expect(self, clips: np.ndarray) -> None:
+        if not self._kept:
+            read = read_clips([self._rows_of(clip) for clip in clips])
+            self._ready = dict(zip(clips.tolist(), read, strict=True))
+
+    def _rows_of(self, clip: int) -> tuple[FrameRows, int, int]:
+        start = int(self._starts[clip])
+        return self._files[int(self.videos[clip])], start, start + self.num_frames
+
     def _views(self, clip: int, rng: np.random.RandomState) -> tuple[np.ndarray]:
-        start = self._starts[clip]
-        rows = self._files[int(self.videos[clip])]
-        return (rows.read(start, start + self.num_frames),)
+        frames = self._ready.get(int(clip))
+        if frames is None:
+            (frames,) = read_clips([self._rows_of(clip)])
+        return (frames,)

@@ -7,6 +7,7 @@ names them all, and the curve goes through them.
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 from collections.abc import Iterable
@@ -15,15 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from videolstm.errors import UserError
+from videolstm.limits import check_regular, read_bounded
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from videolstm import config_pb2
 
 Row = dict[str, float]
 
 _BLUE, _ORANGE = "#4c78a8", "#e4572e"
+_MOST_BYTES = 256 * 2**20  # of a log: a line for each of a million steps is less
 _LOG_FROM = 8.0  # a curve that spans more than this factor is drawn on a log scale
 
 
@@ -50,9 +54,11 @@ def read_log(path: str | os.PathLike) -> list[Row]:
 
     Raises UserError for a file that cannot be read.
     """
+    check_regular(path)
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
-            rows = [_numbers(row) for row in csv.DictReader(file)]
+        data = read_bounded(path, _MOST_BYTES, "a log")
+        text = data.replace(b"\0", b"").decode("utf-8", "replace")
+        rows = [_numbers(row) for row in csv.DictReader(io.StringIO(text, newline=""))]
     except (OSError, csv.Error) as error:
         raise UserError(
             f"{path}: the log cannot be read ({error}); it should be the .csv that a "
@@ -113,9 +119,21 @@ def draw_curves(
     anything to draw; without a number no file is written.
     """
     # here, because matplotlib takes longer to import than all the rest together
+    from videolstm.pictures.sequences import save_figure
+
+    figure = curves_figure(rows, curves, unit, title)
+    if figure is not None:
+        save_figure(figure, path)
+    return figure is not None
+
+
+def curves_figure(
+    rows: list[Row], curves: dict[str, Curve], unit: str, title: str
+) -> Figure | None:
+    """What `draw_curves` draws, as a figure of matplotlib; None without a number."""
     from matplotlib.figure import Figure
 
-    from videolstm.pictures.sequences import DPI, INK, save_figure
+    from videolstm.pictures.sequences import DPI, INK
 
     lines = {
         column: [(row["iteration"], row[column]) for row in rows if column in row]
@@ -123,7 +141,7 @@ def draw_curves(
     }
     lines = {column: points for column, points in lines.items() if points}
     if not lines:
-        return False
+        return None
     figure = Figure(figsize=(7.5, 4.2), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for column, points in lines.items():
@@ -133,8 +151,7 @@ def draw_curves(
     axes.set_ylabel(unit)
     axes.set_title(title, loc="left", fontsize=10, color=INK, parse_math=False)
     axes.legend(frameon=False, fontsize=9)
-    save_figure(figure, path)
-    return True
+    return figure
 
 
 def _draw(axes: Axes, points: list[tuple[float, float]], curve: Curve) -> None:

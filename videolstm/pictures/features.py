@@ -50,9 +50,17 @@ def panels(model: LSTMCombo) -> Iterator[tuple[str, np.ndarray]]:
 def features_figure(
     model: LSTMCombo, frame_shape: tuple[int, int, int] | None, title: str
 ) -> Figure:
-    """All panels; weights for images are tiles, grey where they are 0; weights for
-    feature vectors are rows of a heat map."""
-    shown = list(panels(model))
+    """All panels of a model, as `weights_figure` draws them."""
+    return weights_figure(list(panels(model)), frame_shape, title)
+
+
+def weights_figure(
+    shown: list[tuple[str, np.ndarray]],
+    frame_shape: tuple[int, int, int] | None,
+    title: str,
+) -> Figure:
+    """Panels of a caption and weights (units, dims): weights for images are tiles, grey
+    where they are 0; weights for feature vectors are rows of a heat map."""
     across = min(3, len(shown))
     down = -(-len(shown) // across)
     width = 4.6

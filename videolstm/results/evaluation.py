@@ -14,6 +14,7 @@ from videolstm.data import DataHandler
 from videolstm.errors import UserError
 from videolstm.files import written_beside
 from videolstm.models.vote import Classifier
+from videolstm.parallel import ALONE, World
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,13 +104,16 @@ class Evaluation:
             return np.diag(self.confusion) / counts
 
 
-def evaluate(model: Classifier, data: DataHandler) -> Evaluation:
-    """What `model` makes of a data set, every clip counted once."""
-    rows, clips, labels = [], [], []
-    for batch in data.epoch():
-        rows.append(model.predict(batch.frames))
-        clips.append(batch.clips)
-        labels.append(batch.labels)
+def evaluate(model: Classifier, data: DataHandler, world: World = ALONE) -> Evaluation:
+    """What `model` makes of a data set, every clip counted once; each of several
+    processes asks it about its own part of the data."""
+
+    def answers() -> list[tuple]:
+        return [(model.predict(b.frames), b.clips, b.labels) for b in data.epoch()]
+
+    parts = world.gather(world.alike(answers))
+    found = [answer for part in parts for answer in part]
+    rows, clips, labels = zip(*found, strict=True)
     known = None if labels[0] is None else np.concatenate(labels)
     videos, numbers = data.videos_of_clips()
     return Evaluation(

@@ -13,6 +13,7 @@ from videolstm.data import DataHandler, make_data_handler
 from videolstm.errors import UserError
 from videolstm.models.checkpoint import find_checkpoint, load_checkpoint
 from videolstm.models.composite import LSTMCombo
+from videolstm.models.param import without_sources
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -97,7 +98,8 @@ def load_trained(
     check_clips(config, model_path, data)
     cases = _count(cases, data)
     print(use_board(board))
-    model = LSTMCombo(config, model_path, data.num_frames)
+    with without_sources():
+        model = LSTMCombo(config, model_path, data.num_frames)
     progress = load_checkpoint(checkpoint, model.params)
     return Trained(model, checkpoint, progress.iteration, data, cases)
 

@@ -10,56 +10,60 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from videolstm.data.digits import DIGIT_SIZE, read_digits
-from videolstm.data.files import h5_dataset, open_h5
-from videolstm.data.labelled_bouncing import (
-    LONGEST_WAY,
-    LabelledBouncing,
-    split_digits,
-)
+from videolstm.data.digits import label_names
+from videolstm.data.labelled_bouncing import LONGEST_WAY, LabelledBouncing
 from videolstm.data.labelled_files import describe_labelled
 from videolstm.errors import UserError
 from videolstm.files import check_writable, written_beside
+from videolstm.tools.bouncing_npy import STEP_LENGTH
+from videolstm.tools.bouncing_sets import Wanted
 
-STEP_LENGTH = 0.1  # of digits that bounce
+MOST_COUNTED = (1, 3)  # digits of --labelled count
 DATASET = "frames"
 
 _BLOCK = 100  # videos made at once
 _BLOCK_BYTES = 64 * 2**20  # of a block at most, where a single video is not larger
 
 
-def write_labelled_sets(chosen: argparse.Namespace) -> None:
-    """Makes the labelled set that the options ask for, and the one for testing."""
+def write_labelled_sets(chosen: argparse.Namespace, sets: list[Wanted]) -> None:
+    """Makes the labelled sets that the options ask for."""
     least, step_length = _checked_labelled(chosen)
-    images, labels = _read_labelled_digits(Path(chosen.digits), chosen.dataset)
-    sets = [(Path(chosen.out), chosen.sequences, np.arange(len(images)))]
-    if chosen.test is not None:
-        if len(images) < 2:
-            raise UserError(
-                f"{chosen.digits}: it has one digit, and --test needs another one"
-            )
-        parts = split_digits(len(images), chosen.test_part, chosen.seed)
-        sets[0] = (*sets[0][:2], parts[0])
-        sets.append((Path(chosen.test), chosen.test_sequences, parts[1]))
-    for number, (out, sequences, samples) in enumerate(sets):
+    for wanted in sets:
+        if chosen.labelled == "digit" and wanted.labels is None:
+            raise _unlabelled(chosen, wanted)
         source = LabelledBouncing(
             chosen.labelled,
-            images[samples],
-            labels[samples],
-            np.random.RandomState((chosen.seed + number) % 2**32),
+            wanted.images,
+            wanted.labels,
+            np.random.RandomState(wanted.seed),
             chosen.image_size,
             step_length,
             least,
             chosen.frames,
+            (chosen.num_digits or MOST_COUNTED)[1],
+            chosen.digit_size,
         )
         start = time.monotonic()
-        description = write_labelled(out, source, samples, sequences, number == 0)
-        print(
-            f"{out}: {sequences:,} videos of {least} to {chosen.frames} frames of "
-            f"{chosen.image_size}x{chosen.image_size} pixels, {source.classes} classes "
-            f"({chosen.labelled}), {len(samples):,} digit samples; described by "
-            f"{description}, {time.monotonic() - start:.1f} s"
+        description = write_labelled(
+            wanted.out, source, wanted.samples, wanted.sequences, not wanted.is_test
         )
+        print(
+            f"{wanted.out}: {wanted.sequences:,} videos of {least} to {chosen.frames} "
+            f"frames of {chosen.image_size}x{chosen.image_size} pixels, "
+            f"{source.classes} classes ({chosen.labelled}), {len(wanted.samples):,} "
+            f"digit samples; described by {description}, "
+            f"{time.monotonic() - start:.1f} s"
+        )
+
+
+def _unlabelled(chosen: argparse.Namespace, wanted: Wanted) -> UserError:
+    dataset = chosen.test_dataset if wanted.is_test else chosen.dataset
+    dataset = dataset or "train"
+    name = label_names(dataset)[0]
+    return UserError(
+        f"{chosen.digits}: there is nothing that says what the digits of {dataset!r} "
+        f"are, such as a dataset {name!r}, and --labelled digit needs it"
+    )
 
 
 def _checked_labelled(chosen: argparse.Namespace) -> tuple[int, float]:
@@ -70,10 +74,7 @@ def _checked_labelled(chosen: argparse.Namespace) -> tuple[int, float]:
         check_writable(file)
     if chosen.test is not None and Path(chosen.test) == Path(chosen.out):
         raise UserError(f"{chosen.test}: --test and --out should be two files")
-    if chosen.num_digits not in (None, 1):
-        raise UserError(
-            f"--num-digits is {chosen.num_digits}, and it should be 1 with --labelled"
-        )
+    _check_num_digits(chosen)
     least = max(1, chosen.frames // 2)
     if chosen.min_frames is not None:
         least = chosen.min_frames
@@ -94,25 +95,23 @@ def _checked_labelled(chosen: argparse.Namespace) -> tuple[int, float]:
     return least, step_length
 
 
-def _read_labelled_digits(path: Path, dataset: str) -> tuple[np.ndarray, np.ndarray]:
-    """Digits (N, 784) and what they are (N,): `labels` of `train`, `test_labels` of
-    `test`."""
-    read_digits(path, dataset)  # for its checks
-    name = "labels" if dataset == "train" else f"{dataset}_labels"
-    with open_h5(path) as file:
-        images = file[dataset][()].reshape(-1, DIGIT_SIZE**2)
-        labels = h5_dataset(file, name, "the digits' classes")[()]
-    if labels.shape != (len(images),):
+def _check_num_digits(chosen: argparse.Namespace) -> None:
+    """Of kind `count` N, or 1-N, is the most of them; other kinds have one digit."""
+    if chosen.num_digits is None:
+        return
+    least, most = chosen.num_digits
+    shown = str(most) if least == most else f"{least}-{most}"
+    if chosen.labelled != "count":
+        if (least, most) != (1, 1):
+            raise UserError(
+                f"--num-digits is {shown}, and it should be 1 with --labelled "
+                f"{chosen.labelled}"
+            )
+    elif most < 2 or least not in (1, most):
         raise UserError(
-            f"{path}: the dataset {name!r} has the shape {labels.shape}, and it should "
-            f"be ({len(images)},), one for each digit of {dataset!r}"
+            f"--num-digits is {shown}, and with --labelled count it should be the most "
+            "that a video has, 2 or more"
         )
-    if not np.isin(labels, np.arange(10)).all():
-        raise UserError(
-            f"{path}: the dataset {name!r} has values from {labels.min()} to "
-            f"{labels.max()}, and they should be whole numbers from 0 to 9"
-        )
-    return images, labels
 
 
 def write_labelled(
@@ -124,8 +123,13 @@ def write_labelled(
 ) -> Path:
     """Write the first `sequences` videos of `source` as LABELLED data, a block at a
     time; returns the .pbtxt that describes them, with clips as long as the shortest
-    video may be. randomize: whether training takes them in a random order."""
-    labels, lengths, samples = [], [], []
+    video may be.
+
+    numbers: what the digit samples of `source` are called in the set `samples` of the
+    .h5, which has those that each video shows; `digits` has what they are, where that
+    is known. randomize: whether training takes the videos in a random order.
+    """
+    kept: dict[str, list[np.ndarray]] = {"labels": [], "num_frames": [], "shown": []}
     dims = source.bouncing.image_size**2
     size = min(max(_BLOCK_BYTES // (4 * source.most * dims), 1), _BLOCK)
     bar = tqdm(total=sequences, desc=path.name, unit=" videos", disable=None)
@@ -139,22 +143,29 @@ def write_labelled(
             compression=1,
             shuffle=True,
         )
-        while sum(map(len, labels)) < sequences:
-            wanted = sequences - sum(map(len, labels))
-            block = source.videos(
-                size
-            )  # whole blocks, since the random numbers depend on it
-            rows = np.concatenate(
-                [block.frames[:n, j] for j, n in enumerate(block.lengths[:wanted])]
-            )
-            frames.resize(len(frames) + len(rows), axis=0)
-            frames[-len(rows) :] = rows
-            labels.append(block.labels[:wanted])
-            lengths.append(block.lengths[:wanted])
-            samples.append(numbers[block.digits[:wanted]])
-            bar.update(len(labels[-1]))
-        file["samples"] = np.concatenate(samples)
-    lists = {"labels": np.concatenate(labels), "num_frames": np.concatenate(lengths)}
+        for start in range(0, sequences, size):
+            # Whole blocks, also at the end: the random numbers depend on their size.
+            block = source.videos(size)
+            wanted = min(size, sequences - start)
+            rows = [block.frames[:n, j] for j, n in enumerate(block.lengths[:wanted])]
+            added = np.concatenate(rows)
+            frames.resize(len(frames) + len(added), axis=0)
+            frames[-len(added) :] = added
+            kept["labels"].append(block.labels[:wanted])
+            kept["num_frames"].append(block.lengths[:wanted])
+            kept["shown"].append(block.digits[:wanted])
+            bar.update(wanted)
+        lists = {name: np.concatenate(parts) for name, parts in kept.items()}
+        shown = lists.pop("shown")
+        file["samples"] = np.where(shown < 0, -1, numbers[shown])
+        if source.digit_labels is not None:
+            file["digits"] = np.where(shown < 0, -1, source.digit_labels[shown])
     return describe_labelled(
-        path, DATASET, lists, source.least, min(50, sequences), randomize
+        path,
+        DATASET,
+        lists,
+        source.least,
+        min(50, sequences),
+        randomize,
+        image_size=source.bouncing.image_size,
     )

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import h5py
-
 import cudamat as cm
 from videolstm.config import read_model
-from videolstm.models.checkpoint import find_checkpoint
+from videolstm.models.checkpoint import checkpoint_iteration, find_checkpoint
 from videolstm.pictures.curves import Row, history, logs_of
 from videolstm.pictures.page import Page, Picture, Section
 from videolstm.results.metrics import Score
@@ -47,8 +45,7 @@ class Run:
     def iterations(self) -> int:
         """Steps of training."""
         config = read_model(self.description)
-        with h5py.File(find_checkpoint(config, self.description)) as file:
-            return int(file["resume"].attrs["iteration"])
+        return checkpoint_iteration(find_checkpoint(config, self.description))
 
 
 def demo_page(run: Run) -> Page:

@@ -8,58 +8,20 @@ of a hyphen before `idx` tolerated. The .h5 is as `videolstm.tools.digits` makes
 `train` float32 (N, 784), 0 to 1, and `labels` int64 (N,), from the 60,000 training
 digits, and `test` and `test_labels` from the 10,000 test digits. Where only the test
 digits are there, they become `train` and `labels`.
-
-The IDX format: two zero bytes, 8 for unsigned bytes, the number of dimensions, each
-dimension as a big-endian 32-bit integer, then the bytes, last dimension fastest.
 """
 
 from __future__ import annotations
 
-import gzip
-import math
-import re
-import struct
-import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from videolstm.command import add_out, parser, run
+from videolstm.data.idx import find_files, read_idx
 from videolstm.errors import UserError
 from videolstm.files import check_writable
 from videolstm.tools.digits import DIMS, SIDE, save_digits
-
-_NAME = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
-_NAMES = "train-images-idx3-ubyte, t10k-images-idx3-ubyte or their labels, maybe .gz"
-_MOST_DEFLATED = 1032  # deflate's highest ratio: no .gz holds more than that
-
-
-def find_files(sources: Iterable[str | Path]) -> dict[tuple[str, str], Path]:
-    """The files among `sources`, folders searched, as (part, kind) -> path.
-
-    part: "train" or "t10k"; kind: "images" or "labels". Of a file that lies in a folder
-    both with and without .gz, the one without is taken. Raises UserError for a file
-    that is not there or not of MNIST, and where there are no images at all.
-    """
-    files: dict[tuple[str, str], Path] = {}
-    for source in map(Path, sources):
-        if source.is_dir():
-            candidates = sorted(entry for entry in source.iterdir() if entry.is_file())
-        elif not source.exists():
-            raise UserError(f"{source}: no such file or folder")
-        elif _NAME.fullmatch(source.name):
-            candidates = [source]
-        else:
-            raise UserError(f"{source}: not the name of a file of MNIST: {_NAMES}")
-        for candidate in candidates:
-            if match := _NAME.fullmatch(candidate.name):
-                files.setdefault((match[1], match[2]), candidate)
-    if not any(kind == "images" for _, kind in files):
-        looked = ", ".join(map(str, sources))
-        raise UserError(f"{looked}: no images of MNIST there, looked for {_NAMES}")
-    return files
 
 
 def convert(files: dict[tuple[str, str], Path]) -> dict[str, np.ndarray]:
@@ -91,70 +53,6 @@ def _labels(file: Path, images: Path, digits: int) -> np.ndarray:
     if labels.max() > 9:
         raise UserError(f"{file}: a label is {labels.max()}, but digits are 0 to 9")
     return labels.astype(np.int64)
-
-
-# ---- IDX -----------------------------------------------------------------------------
-
-
-def read_idx(file: Path, item: tuple[int, ...]) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, uint8 (N, *item), gzipped or not.
-
-    item: the shape that each of the N items must have, () for numbers. The header is
-    held against the file's size before memory is taken. Raises UserError.
-    """
-    try:
-        with open(file, "rb") as raw:
-            zipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            size = file.stat().st_size * (_MOST_DEFLATED if zipped else 1)
-            if not zipped:
-                return _read_idx(raw, file, item, size)
-            with gzip.GzipFile(fileobj=raw) as stream:
-                return _read_idx(stream, file, item, size)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise UserError(
-            f"{file}: damaged or truncated gzip file ({error}): fetch it again"
-        ) from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror})") from None
-
-
-def _read_idx(
-    stream: BinaryIO, file: Path, item: tuple[int, ...], size: int
-) -> np.ndarray:
-    """size: the most bytes that `stream` can hold."""
-    magic = bytes((0, 0, 8, 1 + len(item)))
-    start = stream.read(4)
-    if start != magic:
-        raise UserError(
-            f"{file}: starts with the bytes {start.hex(' ') or '(none)'}, but an IDX "
-            f"file of {'images' if item else 'labels'} starts with {magic.hex(' ')}"
-        )
-    header = stream.read(4 * (1 + len(item)))
-    if len(header) < 4 * (1 + len(item)):
-        raise UserError(f"{file}: truncated within its header: fetch it again")
-    count, *shape = struct.unpack(f">{1 + len(item)}I", header)
-    if tuple(shape) != item:
-        raise UserError(
-            f"{file}: holds images of {'x'.join(map(str, shape))} pixels, but digits "
-            f"are {'x'.join(map(str, item))}"
-        )
-    if count == 0:
-        raise UserError(f"{file}: its header promises 0 items: fetch it again")
-    wanted = count * math.prod(item)
-    body = stream.read(wanted + 1) if wanted <= size else b""
-    if wanted > size or len(body) < wanted:
-        there = f"{len(body):,} are" if wanted <= size else f"at most {size:,} can be"
-        raise UserError(
-            f"{file}: truncated: its header promises {count:,} items in {wanted:,} "
-            f"bytes, of which {there} there: fetch it again"
-        )
-    if len(body) > wanted:
-        raise UserError(
-            f"{file}: goes on after the {count:,} items that its header promises: not "
-            "an IDX file, or a damaged one"
-        )
-    return np.frombuffer(body, np.uint8).reshape(count, *item)
 
 
 # ---- command line --------------------------------------------------------------------

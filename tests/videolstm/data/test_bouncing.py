@@ -192,3 +192,115 @@ def test_a_position_of_other_digits_is_refused(path):
     for wrong in ({"dataset_type": "LABELLED"}, {"rng_key": [1, 2]}, {"row": 99}):
         with pytest.raises(UserError, match="the saved position in the data"):
             make_data_handler(config(), path).restore({**state, **wrong})
+
+
+# ---- for anybody ---------------------------------------------------------------------
+
+
+def test_videos_of_arrays_and_of_files(path):
+    images = digits()
+    from_array = BouncingDigits(images, 5, 40, 2, num_frames=6)
+    with_state = BouncingDigits(images, np.random.RandomState(5), 40, 2, num_frames=6)
+    stream = from_array.batches(3)
+    for _ in range(2):
+        frames = next(stream)
+        assert frames.shape == (6, 3, 40, 40) and frames.dtype == np.float32
+        assert np.array_equal(frames.reshape(6, 3, -1), with_state.sequences(3))
+    from_file = BouncingDigits(path.with_name("digits.h5"), 5, 40, 2, num_frames=6)
+    again = BouncingDigits(images, 5, 40, 2, num_frames=6)
+    assert np.array_equal(from_file.videos(3), again.videos(3))
+
+
+def painted(images, tracks, size):
+    """The videos that tracks describe, digit by digit."""
+    frames, count, each = tracks.top.shape
+    videos = np.zeros((frames, count, size, size), np.float32)
+    for t, j, n in np.ndindex(frames, count, each):
+        if tracks.samples[j, n] >= 0:
+            image = images[tracks.samples[j, n]]
+            y, x = tracks.top[t, j, n], tracks.left[t, j, n]
+            window = videos[t, j, y : y + len(image), x : x + len(image)]
+            window[:] = np.maximum(window, image)
+    return videos
+
+
+@pytest.mark.parametrize("shown", [2, (1, 3), (0, 2)])
+def test_tracks_are_what_is_seen(shown):
+    labels = np.arange(7) * 10
+    bouncing = BouncingDigits(digits(), 1, 44, shown, num_frames=5, labels=labels)
+    frames, tracks = bouncing.videos(40, tracks=True)
+    assert np.array_equal(frames, painted(digits(), tracks, 44))
+    expected = np.where(tracks.samples < 0, -1, 10 * tracks.samples)
+    assert np.array_equal(tracks.labels, expected)
+    many = (tracks.samples >= 0).sum(axis=1)
+    least, most = (shown, shown) if isinstance(shown, int) else shown
+    # Forty videos have each number of digits, or the seed is a bad one.
+    assert set(many) == set(range(least, most + 1))
+    assert tracks.top.shape == (5, 40, most) == tracks.left.shape
+    assert tracks.top.min() >= 0 and tracks.top.max() <= 44 - 28
+    assert BouncingDigits(digits(), 1).videos(1, tracks=True)[1].labels is None
+
+
+def test_digits_of_another_size():
+    half = digits().reshape(7, 14, 2, 14, 2).mean(axis=(2, 4)).repeat(2, 1).repeat(2, 2)
+    bouncing = BouncingDigits(half, 1, 40, digit_size=14, num_frames=4)
+    frames, tracks = bouncing.videos(6, tracks=True)
+    assert bouncing.digits.side == 14
+    assert tracks.top.max() <= 40 - 14
+    # A digit that is made of squares of 2x2 keeps its ink, a quarter of the pixels,
+    # but for what the filter smears and cuts at the edges.
+    alone = BouncingDigits(half, 1, 40, 1, digit_size=14, num_frames=1)
+    frames, tracks = alone.videos(50, tracks=True)
+    ink = half.sum(axis=(1, 2))[tracks.samples[:, 0]] / 4
+    np.testing.assert_allclose(frames.sum(axis=(0, 2, 3)), ink, rtol=0.1)
+
+
+def test_levels_are_the_values_in_bytes():
+    one, two = (BouncingDigits(digits(), 3, 36, 3, num_frames=4) for _ in range(2))
+    scratch = np.empty((4, 5, 36 * 36), np.float32)
+    out = np.empty((5, 4, 36 * 36), np.uint8)
+    for _ in range(2):
+        one.levels(scratch, out)
+        values = two.sequences(5).swapaxes(0, 1)
+        assert np.array_equal(out, np.rint(values * np.float32(255)))
+
+
+def test_without_the_library_numpy_paints_the_same(monkeypatch):
+    from cudamat import CUDAMatException
+    from videolstm.data import painting
+
+    with_library = BouncingDigits(digits(), 2, 40, (1, 4), num_frames=5).videos(9)
+
+    def missing():
+        raise CUDAMatException("the library was not found")
+
+    monkeypatch.setattr(painting, "for_host", missing)
+    monkeypatch.setattr(painting, "paint_fast", None)
+    without = BouncingDigits(digits(), 2, 40, (1, 4), num_frames=5).videos(9)
+    assert np.array_equal(without, with_library)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"image_size": 27}, "digits of 28 pixels are not within the 27 of a frame"),
+        ({"num_digits": 0}, "there cannot be"),
+        ({"num_digits": (3, 2)}, "there cannot be"),
+        ({"digits": np.zeros((3, 99))}, r"the array of digits has the shape \(3, 99\)"),
+        ({"digits": np.full((2, 784), 7.0)}, "values from 7.0 to 7.0, and they should"),
+    ],
+)
+def test_wrong_arguments(options, says):
+    with pytest.raises(ValueError, match=says):
+        BouncingDigits(**({"digits": digits()} | options))
+
+
+def test_digits_larger_than_the_frame_are_named(path):
+    with h5py.File(path.with_name("large.h5"), "w") as file:
+        file["train"] = np.ones((2, 40, 40), np.float32)
+    with pytest.raises(
+        UserError, match="image_size is 32, and it .* least the 40 of a"
+    ):
+        make_data_handler(config(data_file="large.h5"), path)
+    handler = make_data_handler(config(data_file="large.h5", image_size=40), path)
+    assert np.array_equal(handler.next_batch().frames, np.ones((5, 4, 1600)))

@@ -1,5 +1,7 @@
 """Data in files: what is read, how passes go, and what is said of broken files."""
 
+import warnings
+
 import h5py
 import numpy as np
 import pytest
@@ -248,7 +250,7 @@ MISTAKES = [
     (
         "labelled",
         {"dataset_name": "nan"},
-        "has nan in row 3, column 1",
+        r"has nan in row 3 \(video 0, frame 3\), column 1",
     ),
     ("labelled", {"num_frames_file": None}, "num_frames_file is missing"),
     ("labelled", {"num_frames_file": "words.txt"}, "words.txt, line 2: found 'two'"),
@@ -322,11 +324,51 @@ def test_mistakes(kind, change, found, folder):
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("over.npy", "from 0 to 255"), ("nan.npy", "values from nan to nan")],
+    [("over.npy", "from 0 to 255"), ("nan.npy", "nan in frame 0, number 0 of it")],
 )
 def test_values_out_of_range_are_found_when_they_are_read(name, found, folder):
     handler = make("patches", folder, data_file=name)
     with pytest.raises(UserError, match=f"{name}: clip 0 .*{found}"):
+        handler.next_batch()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_a_number_that_is_none_names_video_and_frame(value, kept, folder, monkeypatch):
+    """Whether it is found when the file is read or with the batch that it is in; 1e300
+    is a number, but none of single precision."""
+    if not kept:
+        monkeypatch.setattr(files, "KEEP_BYTES", 0)
+        monkeypatch.setattr("videolstm.data.labelled.KEEP_BYTES", 0)
+        monkeypatch.setattr("videolstm.data.unlabelled.KEEP_BYTES", 0)
+    rows = features(15).astype(float)
+    rows[11, 2] = value  # videos of 7, 2 and 6 frames: frame 2 of the last one
+    with h5py.File(folder / "all.h5", "r+") as file:
+        file["bad"] = rows
+    with h5py.File(folder / "c.h5", "w") as file:
+        file["feat"] = rows[9:]
+    places = {
+        "labelled": r"all\.h5: .*'bad' has {} in row 11 \(video 2, frame 2\), column 2",
+        "unlabelled": r"c\.h5: .*'feat' has {} in frame 2 of video 2, column 2",
+    }
+    for kind, place in places.items():
+        change = {"dataset_name": "bad"} if kind == "labelled" else {}
+        found = place.format(str(value).replace("+", r"\+"))
+        with warnings.catch_warnings(), pytest.raises(UserError, match=found):
+            warnings.simplefilter("error")
+            list(make(kind, folder, **change).epoch())
+
+
+def test_values_that_are_too_large_once_normalised(folder):
+    with h5py.File(folder / "mean.h5", "r+") as file:
+        file["pixel_std"][:] = np.float32([2, 1e-44])
+    sizes = {"image_size_y": 4, "image_size_x": 5, "num_colors": 2}
+    handler = make(
+        "labelled", folder, dataset_name="images", mean_file="mean.h5", **sizes
+    )
+    found = r"^mean\.h5: with its .* clip 0 of .*, from row 0 \(video 0, frame 0\) on"
+    with warnings.catch_warnings(), pytest.raises(UserError, match=found):
+        warnings.simplefilter("error")
         handler.next_batch()
 
 

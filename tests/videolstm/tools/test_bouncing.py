@@ -6,6 +6,7 @@ import pytest
 
 from videolstm.config import read_data
 from videolstm.data import make_data_handler
+from videolstm.data.bouncing import BouncingDigits
 from videolstm.errors import UserError
 from videolstm.tools.bouncing import main
 
@@ -75,9 +76,10 @@ def test_videos_are_those_of_the_algorithm(
     # Exactly: the digits' levels survive the way through 0 to 1 and back.
     assert np.array_equal(videos, expected)
     printed = capsys.readouterr()
-    assert f"videos of {frames} frames of {size}x{size} pixels" in printed.out
+    assert f" of {size}x{size} pixels, described by " in printed.out
     assert printed.err == ""  # no progress bar where stderr is no terminal
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["digits.h5", "videos.npy"]
+    files = sorted(p.name for p in tmp_path.iterdir())
+    assert files == ["digits.h5", "videos.npy", "videos.pbtxt"]
 
 
 def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path, digits):
@@ -123,7 +125,7 @@ def test_video_patch_reads_it(tmp_path, digits):
     ("options", "message"),
     [
         (["--digits", "{}/none.h5"], "{}/none.h5: no such file: make it with `python"),
-        (["--digits", "{}"], "{}: no such file"),
+        (["--digits", "{}"], "{}: no images of MNIST there"),
         (["--dataset", "valid"], "{}/digits.h5: there is no dataset 'valid'"),
         (
             ["--dataset", "flat"],
@@ -147,8 +149,13 @@ def test_wrong_inputs_are_named(tmp_path, digits, options, message):
     ("option", "text", "message"),
     [
         ("--sequences", "0", "must be a whole number from 1 up, not '0'"),
-        ("--image-size", "27", "must be a whole number from 28 to 16384, not '27'"),
-        ("--num-digits", "two", "must be a whole number from 1 to 1000, not 'two'"),
+        ("--image-size", "7", "must be a whole number from 8 to 16384, not '7'"),
+        (
+            "--num-digits",
+            "two",
+            "must be a whole number from 1 to 1000, or two of them",
+        ),
+        ("--num-digits", "3-1", "or two of them such as 1-3, not '3-1'"),
         ("--step-length", "-1", "must be a number above 0, not '-1'"),
     ],
 )
@@ -156,7 +163,112 @@ def test_wrong_options(tmp_path, digits, option, text, message, capsys):
     with pytest.raises(SystemExit) as caught:
         make(tmp_path, f"{option}={text}")
     assert caught.value.code == 2
-    assert f"argument {option}: {message}\n" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"argument {option}: " in said and f"{message}" in said
+
+
+# ---- layouts, sizes, numbers of digits -----------------------------------------------
+
+
+def test_frames_first_is_the_same_turned_round(tmp_path, digits):
+    # 130 videos: more than a block, and the last one is cut.
+    options = ["--sequences", 130, "--frames", 3, "--image-size", 32]
+    clips_first = make(tmp_path, *options)
+    frames_first = make(tmp_path, *options, "--frames-first")
+    assert frames_first.shape == (3, 130, 32, 32)
+    assert np.array_equal(frames_first.swapaxes(0, 1), clips_first)
+
+
+@pytest.mark.parametrize("layout", [[], ["--frames-first"]])
+def test_the_description_reads_it(tmp_path, digits, layout):
+    videos = make(tmp_path, "--sequences=130", "--frames=4", "--image-size=32", *layout)
+    videos = videos.swapaxes(0, 1) if layout else videos
+    path = tmp_path / "videos.pbtxt"
+    handler = make_data_handler(read_data(path), path)
+    assert (handler.kind, handler.batch_size) == ("VIDEO_PATCH", 80)
+    batch = next(handler.epoch(130))
+    expected = videos.reshape(130, 4, -1).swapaxes(0, 1).astype(np.float32)
+    assert np.array_equal(batch.frames, expected / np.float32(255))
+
+
+def test_a_description_that_is_there(tmp_path, digits, capsys):
+    path = tmp_path / "videos.pbtxt"
+    mine = (
+        '# mine\ndataset_type: VIDEO_PATCH data_file: "videos.npy" num_frames: 3 '
+        "batch_size: 2 image_size: 64\n"
+    )
+    path.write_text(mine)
+    make(tmp_path, "--sequences", 2, "--frames", 4)
+    assert path.read_text() == mine  # it reads the file, so it stays
+    assert f"{path} was there and reads it" in capsys.readouterr().out
+    make(tmp_path, "--sequences", 2, "--frames", 2)
+    assert read_data(path).num_frames == 2  # it did not any more
+    for other in (mine.replace("videos", "others"), "nothing of the kind"):
+        path.write_text(other)
+        before = (tmp_path / "videos.npy").read_bytes()
+        with pytest.raises(UserError, match="a description of something else, and it"):
+            make(tmp_path, "--sequences", 3)
+        assert (tmp_path / "videos.npy").read_bytes() == before
+
+
+def test_digits_of_another_size_and_number(tmp_path, digits):
+    options = ["--sequences", 120, "--frames", 2, "--image-size", 20]
+    options += ["--digit-size", 10, "--num-digits", "1-3"]
+    videos = make(tmp_path, *options)
+    bouncing = BouncingDigits(
+        digits / np.float32(255), 1, 20, (1, 3), num_frames=2, digit_size=10
+    )
+    # Blocks of a hundred, as the tool makes them.
+    blocks = [np.rint(255 * bouncing.videos(BLOCK)).swapaxes(0, 1) for _ in range(2)]
+    assert np.array_equal(videos, np.concatenate(blocks)[:120])
+
+
+def test_a_second_set_has_other_digits(tmp_path):
+    levels = np.arange(1, 31, dtype=np.uint8) * 8  # each digit has a grey of its own
+    with h5py.File(tmp_path / "digits.h5", "w") as file:
+        file["train"] = np.repeat(levels[:, None], 784, axis=1)
+        file["test"] = np.repeat(levels[:, None] + 1, 784, axis=1)
+    options = ["--sequences", 90, "--frames", 1, "--num-digits", 1, "--image-size", 28]
+    options += ["--test", str(tmp_path / "t.npy"), "--test-sequences", "70"]
+    one = set(np.unique(make(tmp_path, *options)))
+    two = np.load(tmp_path / "t.npy")
+    assert len(two) == 70 and not one & set(np.unique(two))
+    # A fifth of the thirty is for the second set, and 90 draws show all of the rest.
+    assert (len(one), len(np.unique(two))) == (24, 6)
+    assert read_data(tmp_path / "t.pbtxt").data_file == "t.npy"
+    one = set(np.unique(make(tmp_path, *options, "--test-dataset", "test")))
+    two = set(np.unique(np.load(tmp_path / "t.npy")))
+    assert one == set(levels) and two == set(levels + 1)
+
+
+def test_a_set_that_is_too_large_for_the_disk(tmp_path, digits, monkeypatch):
+    usage = type("Usage", (), {"free": 2 * 3 * 64 * 64 - 1})
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.raises(UserError, match="0.0 GiB are needed for 2 videos, and 0.0 GiB"):
+        make(tmp_path, "--sequences", 2, "--frames", 3)
+    assert [p.name for p in tmp_path.iterdir()] == ["digits.h5"]
+    usage.free += 1
+    make(tmp_path, "--sequences", 2, "--frames", 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--out", "{}/v.h5"], "v.h5: a set without labels is an .npy"),
+        (
+            ["--image-size", "20"],
+            "--image-size is 20, and it .* at least the 28 pixels",
+        ),
+        (["--image-size=9", "--digit-size=10"], "at least the 10 pixels of a digit$"),
+        (["--test", "{}/videos.npy"], "--test and --out should be two files"),
+        (["--test", "{}/t.h5"], "t.h5: a set without labels is an .npy"),
+        (["--frames-first", "--sequences=20"], "20 videos of as many frames cannot be"),
+    ],
+)
+def test_mistakes(tmp_path, digits, options, says):
+    with pytest.raises(UserError, match=says):
+        make(tmp_path, *(option.format(tmp_path) for option in options))
+    assert [p.name for p in tmp_path.iterdir()] == ["digits.h5"]
 
 
 # ---- with labels ---------------------------------------------------------------------
@@ -239,7 +351,8 @@ def test_a_smaller_labelled_set_is_the_beginning_of_a_larger_one(
         (["--min-frames", 9], "--min-frames is 9, and it should be at most --frames"),
         (["--out", "a.npy"], "a.npy: a labelled set is an .h5"),
         (["--test", "b.npy"], "b.npy: a labelled set is an .h5"),
-        (["--dataset", "test"], "there is no dataset 'test_labels'"),
+        (["--test-dataset", "test"], "--test-dataset says of what --test is made"),
+        (["--frames-first"], "--frames-first is for sets without --labelled only"),
         (
             ["--step-length", 0.2],
             "at most 1 / --frames = 0.125, so that no digit reach",
@@ -266,7 +379,43 @@ def test_labels_that_are_none(labels, tmp_path, known_digits):
         label(tmp_path)
 
 
-@pytest.mark.parametrize("option", ["--test", "--min-frames"])
-def test_options_for_labelled_sets_only(option, tmp_path, digits):
-    with pytest.raises(UserError, match=f"{option} is for --labelled sets only"):
-        make(tmp_path, option, 3)
+@pytest.mark.parametrize("number", ["4", "1-4"])
+def test_labelled_by_the_number_of_digits(tmp_path, known_digits, number, capsys):
+    label(tmp_path, "--image-size=120", "--num-digits", number, kind="count")
+    with h5py.File(tmp_path / "a.h5") as file:
+        samples, shown = file["samples"][()], file["digits"][()]
+    assert samples.shape == (130, 4)
+    many = (samples >= 0).sum(axis=1)
+    labels = np.loadtxt(tmp_path / "a_labels.txt", dtype=int)
+    np.testing.assert_array_equal(labels, many - 1)
+    assert set(labels) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(shown, np.where(samples < 0, -1, samples % 10))
+    counts = np.loadtxt(tmp_path / "a_num_frames.txt", dtype=int)
+    with h5py.File(tmp_path / "a.h5") as file:
+        first = file["frames"][()][np.cumsum(counts) - counts]
+    for frame, sample in zip(first, samples, strict=True):
+        # each digit has a brightness of its own; those behind others may be hidden
+        seen = set(np.unique(frame)) - {0}
+        assert seen <= set(known_digits[sample[sample >= 0]])
+        assert max(seen) == known_digits[sample.max()]
+    assert "4 classes (count)" in capsys.readouterr().out
+    path = tmp_path / "a.pbtxt"
+    assert make_data_handler(read_data(path), path).frame_shape == (1, 120, 120)
+
+
+def test_what_can_be_counted(tmp_path, known_digits):
+    for wrong in ("1", "2-3"):
+        with pytest.raises(UserError, match="it should be the most that a video has"):
+            label(tmp_path, "--num-digits", wrong, kind="count")
+    label(tmp_path, "--image-size=64", "--dataset=test", kind="count")
+    assert set(np.loadtxt(tmp_path / "a_labels.txt", dtype=int)) == {0, 1, 2}
+
+
+def test_labels_that_there_are_not(tmp_path, known_digits):
+    with pytest.raises(UserError, match="such as a dataset 'test_labels', and --label"):
+        label(tmp_path, "--dataset", "test")
+
+
+def test_options_for_labelled_sets_only(tmp_path, digits):
+    with pytest.raises(UserError, match="--min-frames is for --labelled sets only"):
+        make(tmp_path, "--min-frames", 3)

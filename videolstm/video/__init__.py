@@ -1,0 +1,1 @@
+"""From videos of any kind to clips: decoding, cutting, cropping, writing."""

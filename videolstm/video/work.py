@@ -1,0 +1,85 @@
+"""All videos into their parts, so that an interrupted run can be taken up again."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from videolstm.errors import UserError
+from videolstm.video.part import Cut, Job, cut_video
+from videolstm.video.pool import Crashed, run_jobs
+from videolstm.video.settings import Settings
+from videolstm.video.source import Source
+
+
+@contextlib.contextmanager
+def work_folder(out: Path) -> Iterator[Path]:
+    """The folder beside `out` that keeps the parts until `out` is written.
+
+    It stays when the block ends with an exception, so that the next run finds what was
+    done, and is removed otherwise. Raises UserError where another run is at work in it.
+    """
+    folder = out.with_name(f"{out.name}.parts")
+    try:
+        folder.mkdir(exist_ok=True)
+        lock = open(folder / "lock", "w")
+    except OSError as error:
+        raise UserError(
+            f"{folder}: no folder can be there for what is not finished "
+            f"({error.strerror}): name a file elsewhere, or remove what is there"
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(
+                f"{out}: another run is writing this file: wait for its end, or name "
+                "another file"
+            ) from None
+        for left in folder.glob(".*.part"):  # of a run that was killed
+            left.unlink()
+        yield folder
+        shutil.rmtree(folder)
+
+
+@dataclass
+class Outcome:
+    """What came of all videos. kept: jobs whose parts an earlier run has made; done:
+    jobs with a part, in the order of their numbers; failed: how many gave nothing."""
+
+    kept: int = 0
+    done: list[Job] = field(default_factory=list)
+    failed: int = 0
+
+
+def plan(
+    sources: Sequence[Source], settings: Settings, folder: Path
+) -> tuple[list[Job], list[Job]]:
+    """The jobs of all videos: those whose parts are there, and those to do."""
+    jobs = [Job(k, source, settings, folder) for k, source in enumerate(sources)]
+    kept = [job for job in jobs if job.patches()]
+    return kept, [job for job in jobs if not job.patches()]
+
+
+def cut_all(
+    jobs: Sequence[Job],
+    workers: int,
+    advance: Callable[[int], None],
+    say: Callable[[str], None],
+) -> Iterator[tuple[Job, Cut]]:
+    """Cut the videos, on `workers` cores; gives each job and what came of it as they
+    are done. `say` takes a sentence on each thing that was odd."""
+    with contextlib.closing(run_jobs(cut_video, jobs, workers, advance)) as results:
+        for job, cut in results:
+            if isinstance(cut, Crashed):
+                path = job.source.path
+                cut = Cut(0, (), f"{path}: the process that decoded it died")
+            for note in cut.notes:
+                say(f"Note: {note}")
+            if cut.failure:
+                say(f"Skipped: {cut.failure}")
+            yield job, cut
