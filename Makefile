@@ -7,6 +7,9 @@
 ##                a training run at full size; writes benchmarks/results
 ##   make bench   times training on this CPU, beside PyTorch where that is installed;
 ##                writes benchmarks/results
+##   make check-all   all that can be checked on one machine, in 90 minutes: sanitizers,
+##                both precisions, one and two threads, the oldest and the newest packages,
+##                the Pythons that are there, campaigns of kills and of damaged files
 ##   make build   builds the CPU libraries of cudamat (CUDA: make -C cudamat help)
 ##   make clean   removes what was built; .venv stays
 ##   make help    prints this
@@ -20,6 +23,7 @@
 ##   TORCH_PYTHON=path  a Python that has PyTorch, for bench; .venv's if left out
 ##   PEER=path          another PyTorch script that bench compares with
 ##   BENCH_ARGS="--quick"             arguments for bench
+##   CHECK_ARGS="--stage oldest"      arguments for check-all; --list says which there are
 
 PYTHON ?= python3
 # From here on everything runs in .venv; paths are relative, so that a folder with a
@@ -34,7 +38,7 @@ DOUBLE_TESTS := $(wildcard tests/cudamat tests/videolstm)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: demo test lint build gpu-check bench clean help
+.PHONY: demo test lint build gpu-check bench check-all clean help
 
 # One thing at a time here, so that the output can be read, and every core for the
 # libraries: .NOTPARALLEL does not reach the makes that are started below.
@@ -61,6 +65,9 @@ gpu-check:
 bench: build
 	@$(VENV_PYTHON) -m benchmarks.bench $(if $(TORCH_PYTHON),--torch-python \
 	'$(TORCH_PYTHON)') $(if $(PEER),--peer '$(PEER)') $(BENCH_ARGS)
+
+check-all: build
+	@$(VENV_PYTHON) -m tests.campaigns.check_all $(CHECK_ARGS)
 
 build: $(INSTALLED) $(CONFIG) $(LIBRARIES)
 

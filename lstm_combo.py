@@ -3,21 +3,28 @@
 
 from __future__ import annotations
 
+import sys
+
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.command import run
 from videolstm.config import read_model
 from videolstm.config_check import check_clips, check_composite
 from videolstm.models.composite import LSTMCombo
+from videolstm.models.param import without_sources
+from videolstm.parallel import World
+from videolstm.parallel.program import run
 from videolstm.training.command import (
+    find_origin,
     make_data,
+    run_files,
     seconds_to_train,
     start,
     training_parser,
     updates_to_make,
 )
 from videolstm.training.composite import Trainer
-from videolstm.training.run_files import RunFiles
+from videolstm.training.gradient_table import check_and_report, prepare_check
+from videolstm.training.sharing import share_out
 
 DESCRIPTION = """Train an LSTM that reconstructs a video and predicts its future.
 Printed losses are per frame, summed over pixels: cross-entropy in nats for binary data,
@@ -25,24 +32,31 @@ else half the squared error. A MODEL with timestamps, such as a run leaves in it
 checkpoint_dir, is continued."""
 
 
-def train() -> None:
-    """What the command line asks for, from reading files to the last checkpoint."""
+def train(world: World) -> None:
+    """What the command line asks for, from reading files to the last checkpoint, by one
+    process or by several together."""
     args = training_parser("lstm_combo", DESCRIPTION).parse_args()
+    if "check_gradients" in args:
+        prepare_check(args.board, world)
     config = read_model(args.model)
     for warning in check_composite(config, args.model):
         print(f"Note: {warning}")
-    train_data, valid_data = make_data((args.train, args.valid), args.seed)
+    origin = world.lead(lambda: find_origin(args, config))
+    train_data, valid_data = make_data((args.train, args.valid), origin.seed)
     for handler in (train_data, valid_data):
         check_clips(config, args.model, handler)
-    print(use_board(args.board))
-    cm.CUDAMatrix.init_random(args.seed)
-    model = LSTMCombo(config, args.model, train_data.num_frames)
-    progress = start(config, model.params, args.model, train_data)
-    files = RunFiles(config, args.model, getattr(args, "out", None))
-    print(f"Model saved at {files.description}")
+    print(use_board(args.board, world.local_rank, world.threads()))
+    cm.CUDAMatrix.init_random(origin.seed)
+    with without_sources(origin.checkpoint is not None):
+        model = LSTMCombo(config, args.model, train_data.num_frames)
+    progress = start(origin, config, model.params, args.model, train_data, world)
+    if "check_gradients" in args:
+        sys.exit(check_and_report(args, model, train_data, origin.seed))
+    share_out(world, args, model, train_data, valid_data)
+    files = world.lead(lambda: run_files(config, args))
     max_iters = updates_to_make(args, config, progress)
-    seconds = seconds_to_train(args)
-    Trainer(model, train_data, valid_data, files, progress, max_iters, seconds).run()
+    limits = (max_iters, seconds_to_train(args))
+    Trainer(model, train_data, valid_data, files, progress, *limits, world).run()
 
 
 def main() -> None:

@@ -171,7 +171,7 @@ def test_a_run_leaves_its_files(folder):
     names = {path.name for path in (folder / "out").iterdir()}
     assert names == {run.stem + suffix for suffix in suffixes}
     with run.path(".csv").open() as file:
-        assert file.readline().strip().split(",") == COLUMNS
+        assert file.readline().strip().split(",")[:5] == COLUMNS
     assert run.path("_confusion.png").read_bytes().startswith(b"\x89PNG")
     assert "skipped 1 of 12 videos" in run.output
     assert "skipped 1 of 6 videos" in run.output
@@ -346,7 +346,7 @@ MISTAKES = {
     ),
     "features that are no numbers": (
         no_number,
-        ("train.h5", "'x' has nan in row 17, column 2"),
+        ("train.h5", "'x' has nan in row 17 (video ", "), column 2 (all counted"),
     ),
     "no labels": (
         edit("train.pbtxt", 'labels_file: "train_labels.txt"', ""),
@@ -417,5 +417,7 @@ def test_training_that_diverges_stops(folder):
     write_text(config, folder / "model.pbtxt")
     done = run_program(folder, "lstm_classifier.py", *FILES)
     assert done.returncode == 2
-    assert re.search(r"the cross-entropy is (nan|inf) at step \d+", done.stderr)
+    # decay of a finite gradient, so that it is the weight where it shows first
+    found = r"in the weight lstm_1:w_\w+( and \d more)? after step \d+: training has"
+    assert re.search(found, done.stderr)
     assert "gradient_clip would help, in model.pbtxt" in done.stderr

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FrameType
 
 from cudamat import CUDAMatException
 from videolstm.errors import UserError
@@ -17,27 +20,79 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 LARGEST_SEED = 2**32 - 1
 
+# What asks a program to end, beside Ctrl-C: kill, a batch system, a closed terminal.
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class Stopped(BaseException):
+    """A signal ends the program in good order; the text says what the user should know.
+
+    Like KeyboardInterrupt it is no Exception, so that nothing takes it for a fault.
+    """
+
+    def __init__(self, number: int, text: str = "") -> None:
+        self.number = number
+        super().__init__(text or f"ended by {signal.Signals(number).name}")
+
 
 def run(main: Callable[[], None]) -> None:
     """Call `main` and exit as every program here does.
 
     A UserError, or what the matrix library cannot do (no memory, no library), is one
     line on stderr, `PROGRAM: sentence`, and exit status 2; Ctrl-C is `PROGRAM:
-    interrupted` and 130. Everything else is a fault of ours and keeps its traceback.
+    interrupted` and 130, SIGTERM and SIGHUP are likewise a line and 143 and 129.
+    Everything else is a fault of ours and keeps its traceback.
     """
-    program = Path(sys.argv[0]).stem
     try:
-        main()
+        with _ending_signals_raised():
+            main()
     except (UserError, CUDAMatException) as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        complain(str(error))
         sys.exit(WRONG_USE)
     except BrokenPipeError:  # whoever read our output has stopped, such as `head`
-        # Python flushes stdout once more at the end, and would complain again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()
         sys.exit(PIPE_CLOSED)
     except KeyboardInterrupt:
-        print(f"{program}: interrupted", file=sys.stderr)
+        complain("interrupted")
         sys.exit(INTERRUPTED)
+    except Stopped as stop:
+        if 128 + stop.number == PIPE_CLOSED:
+            _forget_stdout()
+        complain(str(stop))
+        sys.exit(128 + stop.number)
+
+
+def complain(sentence: str) -> None:
+    """Print `PROGRAM: sentence` on stderr."""
+    with contextlib.suppress(OSError):  # a closed or full stderr changes nothing
+        print(f"{Path(sys.argv[0]).stem}: {sentence}", file=sys.stderr, flush=True)
+
+
+def _forget_stdout() -> None:
+    """Python flushes stdout once more at the end, and would complain again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _ending_signals_raised() -> Iterator[None]:
+    """Within it SIGTERM and SIGHUP raise Stopped, as Ctrl-C raises KeyboardInterrupt,
+    so that files that are half written are removed. Ignored ones (nohup) stay so."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        raise Stopped(number)
+
+    before = {}
+    with contextlib.suppress(ValueError):  # only the main thread may set handlers
+        for number in ENDING:
+            if signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:

@@ -1,6 +1,7 @@
 """Boards by name: the CPU, CUDA devices, and what is neither."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -72,6 +73,27 @@ def test_a_device_is_used_by_its_number(cuda):
     assert cuda == [1]
 
 
+@pytest.mark.parametrize(("number", "device"), [(0, 0), (1, 1), (2, 0), (5, 1)])
+def test_each_process_has_its_own_device(number, device, cuda, monkeypatch):
+    monkeypatch.setattr(board.cm, "load", lambda: SimpleNamespace(kind="cuda"))
+    monkeypatch.setattr(board.cm, "board_count", lambda: 2)
+    assert use_board("auto", number).startswith(f"Using board {device}: H200, ")
+    assert cuda == [device]
+
+
+def test_auto_without_a_device_is_the_cpu():
+    if not on_the_cpu():
+        pytest.skip("the CUDA library is in use")
+    before = cm.threads()
+    try:
+        assert ", 3 threads, " in use_board("auto", 1, threads=3)
+        assert cm.threads() == 3
+        use_board("auto", 1)
+        assert cm.threads() == 3
+    finally:
+        cm.set_threads(before)
+
+
 def test_a_device_that_is_not_there(cuda):
     with pytest.raises(UserError) as caught:
         use_board("7")
@@ -84,7 +106,8 @@ def test_names_of_no_board(name, cuda):
     with pytest.raises(UserError) as caught:
         use_board(name)
     assert str(caught.value) == (
-        f"board {name!r}: it should be the number of a CUDA device, such as 0, or cpu"
+        f"board {name!r}: it should be the number of a CUDA device, such as 0, cpu or "
+        "auto"
     )
     assert not cuda
 

@@ -21,13 +21,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 import cudamat as cm
 from videolstm.data.files import UNREADABLE
 from videolstm.errors import UserError
 from videolstm.files import written_beside
+from videolstm.h5_writing import written_h5
+from videolstm.outside.h5 import H5File, H5Group
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -46,6 +47,11 @@ class Progress:
             many cases.
         data: position in the training data, as its handler gives it.
         best: in the file of the best model, what validation said of it.
+        reported: whether the last step was printed and validated, where that was due.
+        gradient_norms: where it was not, what the log is to say of its gradients, in
+            the order of the weights.
+        seed: what the random numbers of the run started from; None where the checkpoint
+            does not know.
     """
 
     iteration: int | None = 0
@@ -53,14 +59,20 @@ class Progress:
     loss_cases: int = 0
     data: State = field(default_factory=dict)
     best: float | None = None
+    reported: bool = True
+    gradient_norms: tuple[float, ...] = ()
+    seed: int | None = None
 
 
 # ----------------------------------------------------------------------- one file
 
 
 def save_checkpoint(path: Path, params: list[Param], progress: Progress) -> None:
-    """Writes weights and progress, beside `path` and then in its place."""
-    with written_beside(path) as beside, h5py.File(beside, "w") as file:
+    """Writes weights and progress, beside `path` and then in its place.
+
+    Raises CannotWrite, and leaves what was there, where the disk is full or fails.
+    """
+    with written_h5(path) as file:
         for param in params:
             param.save(file)
         resume = file.create_group("resume")
@@ -69,6 +81,9 @@ def save_checkpoint(path: Path, params: list[Param], progress: Progress) -> None
         resume.attrs["random_offset"] = np.uint64(cm.random_state.offset)
         resume.attrs["losses"] = progress.losses
         resume.attrs["loss_cases"] = progress.loss_cases
+        resume.attrs["reported"] = progress.reported
+        if progress.gradient_norms:
+            resume.attrs["gradient_norms"] = progress.gradient_norms
         if progress.best is not None:
             resume.attrs["best"] = progress.best
         data = resume.create_group("data")
@@ -86,7 +101,7 @@ def load_checkpoint(path: Path, params: list[Param]) -> Progress:
     shape.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with H5File(path) as file:
             for param in params:
                 param.load(file)
             return _read_progress(file)
@@ -103,9 +118,9 @@ def _unreadable(path: Path, error: Exception) -> UserError:
     )
 
 
-def _read_progress(file: h5py.File, restore_random: bool = True) -> Progress:
+def _read_progress(file: H5File, restore_random: bool = True) -> Progress:
     resume = file.get("resume")
-    if not isinstance(resume, h5py.Group):
+    if not isinstance(resume, H5Group):
         return Progress(iteration=None)
     try:
         data = dict(resume["data"].attrs)
@@ -116,10 +131,16 @@ def _read_progress(file: h5py.File, restore_random: bool = True) -> Progress:
             loss_cases=int(resume.attrs["loss_cases"]),
             data=data,
             best=float(resume.attrs["best"]) if "best" in resume.attrs else None,
+            reported=bool(resume.attrs.get("reported", True)),
+            gradient_norms=tuple(map(float, resume.attrs.get("gradient_norms", ()))),
+            seed=int(resume.attrs["random_seed"]),
         )
+        offset = int(resume.attrs["random_offset"])
+        counts = (progress.iteration, progress.loss_cases, progress.seed, offset)
+        if not all(0 <= count < 2**64 for count in counts):
+            raise ValueError(f"impossible counts {counts}")
         if restore_random:
-            cm.random_state.seed = int(resume.attrs["random_seed"])
-            cm.random_state.offset = int(resume.attrs["random_offset"])
+            cm.random_state.seed, cm.random_state.offset = progress.seed, offset
     except (*UNREADABLE, AttributeError) as error:
         raise UserError(
             f"{file.filename}: its group 'resume' is damaged ({error!r}); without that "
@@ -128,13 +149,21 @@ def _read_progress(file: h5py.File, restore_random: bool = True) -> Progress:
     return progress
 
 
-def checkpoint_iteration(path: Path) -> int | None:
-    """Updates that a checkpoint has had; None where it does not know."""
+def checkpoint_progress(path: Path) -> Progress:
+    """Where the run of a checkpoint stood; nothing else is read or changed.
+
+    Raises UserError for a file that is no .h5.
+    """
     try:
-        with h5py.File(path, "r") as file:
-            return _read_progress(file, restore_random=False).iteration
+        with H5File(path) as file:
+            return _read_progress(file, restore_random=False)
     except UNREADABLE as error:
         raise _unreadable(path, error) from None
+
+
+def checkpoint_iteration(path: Path) -> int | None:
+    """Updates that a checkpoint has had; None where it does not know."""
+    return checkpoint_progress(path).iteration
 
 
 def carry_best(checkpoint: Path | None, place: Path) -> float | None:
@@ -149,11 +178,7 @@ def carry_best(checkpoint: Path | None, place: Path) -> float | None:
     earlier = checkpoint.with_name(f"{checkpoint.stem}_best.h5")
     if not earlier.is_file():
         return None
-    try:
-        with h5py.File(earlier, "r") as file:
-            best = _read_progress(file, restore_random=False).best
-    except UNREADABLE as error:
-        raise _unreadable(earlier, error) from None
+    best = checkpoint_progress(earlier).best
     if best is not None:
         with written_beside(place) as beside:
             shutil.copyfile(earlier, beside)

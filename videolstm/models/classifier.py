@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import cudamat as cm
+from videolstm.models.dropout import Dropout
 from videolstm.models.inputs import Inputs
 from videolstm.models.logreg import LogisticRegression
 from videolstm.models.param import Param
 from videolstm.models.stack import LSTMStack
 from videolstm.models.vote import Classifier
+from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -43,6 +45,14 @@ class LSTMClassifier(Classifier):
     @property
     def params(self) -> list[Param]:
         return self.stack.params
+
+    @property
+    def dropouts(self) -> list[Dropout]:
+        return [dropout for layer in self.layers for dropout in layer.dropouts]
+
+    def use_exchange(self, exchange: Exchange) -> None:
+        super().use_exchange(exchange)
+        self.stack.exchange = exchange
 
     @property
     def logits(self) -> cm.CUDAMatrix:

@@ -10,11 +10,15 @@ import numpy as np
 
 import cudamat as cm
 from cudamat.sparse import Order
+from videolstm.config_memory import check_model_memory
+from videolstm.models.dropout import Dropout
 from videolstm.models.inputs import Frames, Inputs
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
 from videolstm.models.stack import LSTMStack
+from videolstm.parallel import ALONE
+from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -101,11 +105,13 @@ class LSTMCombo:
         encoder: LSTMStack; decoder, future: Decoder or None.
         enc_seq_length, dec_seq_length, future_seq_length: frames.
         train_losses, valid_losses: running sums of the two losses, on the board.
+        exchange: sums gradients over the processes that share a batch.
     """
 
     def __init__(
         self, config: config_pb2.Model, path: str | Path, num_frames: int
     ) -> None:
+        check_model_memory(config, path)
         self.config = config
         self.path = path
         self.reproduce_2016 = config.reproduce_2016_release
@@ -118,6 +124,7 @@ class LSTMCombo:
         self.reversed = Sequence(config.lstm[0].input_dims, self.dec_seq_length)
         self.train_losses = cm.learn.Totals(2)
         self.valid_losses = cm.learn.Totals(2)
+        self.exchange = ALONE.exchange
 
     @property
     def binary(self) -> bool:
@@ -164,6 +171,16 @@ class LSTMCombo:
     @property
     def params(self) -> list[Param]:
         return [param for layer in self.layers for param in layer.params.values()]
+
+    @property
+    def dropouts(self) -> list[Dropout]:
+        return [dropout for layer in self.layers for dropout in layer.dropouts]
+
+    def use_exchange(self, exchange: Exchange) -> None:
+        """Sums gradients over the processes that share each batch."""
+        self.exchange = exchange
+        for stack in (self.encoder, *(decoder.stack for decoder in self.decoders)):
+            stack.exchange = exchange
 
     def set_masks(self, masks: dict[str, dict[str, np.ndarray]] | None) -> None:
         """Gives dropout its masks instead of drawing them: for each layer name,
@@ -220,22 +237,33 @@ class LSTMCombo:
         With `train`, dropout acts and a conditional future predictor sees the true
         frames; without, it sees its own.
         """
-        batch = self.frames.batch
-        self.encoder.begin(batch, train=train)
+        self.encoder.begin(self.frames.batch, train=train)
         read = Order(0, 1, self.enc_seq_length)
         past = self.frames.span(0, self.enc_seq_length)
         self.encoder.fprop(self.frames.inputs(read, past))
-        states = self.encoder.states()
         for decoder in self.decoders:
-            if decoder is self.future and decoder.conditional and not train:
-                decoder.fprop_free_running(states, batch)
-            else:
-                decoder.fprop(states, self._inputs(decoder), batch, train)
+            self.decode(decoder, train)
 
-    def add_losses(self, totals: cm.learn.Totals, derive: bool = False) -> None:
-        """Adds the losses of the last `fprop` to totals: [0] reconstruction, [1]
-        future. With `derive`, prepares `bprop`."""
+    def decode(self, decoder: Decoder, train: bool = False) -> None:
+        """The part of `fprop` that is one decoder's, from the encoder's states as they
+        are."""
+        states, batch = self.encoder.states(), self.frames.batch
+        if decoder is self.future and decoder.conditional and not train:
+            decoder.fprop_free_running(states, batch)
+        else:
+            decoder.fprop(states, self._inputs(decoder), batch, train)
+
+    def add_losses(
+        self,
+        totals: cm.learn.Totals,
+        derive: bool = False,
+        only: Decoder | None = None,
+    ) -> None:
+        """Adds the losses of the last `fprop`, or of `only` one decoder, to totals: [0]
+        reconstruction, [1] future. With `derive`, prepares `bprop`."""
         for decoder, targets in zip(self.decoders, self._targets(), strict=True):
+            if only not in (None, decoder):
+                continue
             index = 0 if decoder is self.decoder else 1
             decoder.loss(targets, totals, index, derive)
 
@@ -273,7 +301,7 @@ class LSTMCombo:
                 total.hidden.add(deriv.hidden)
 
     def update(self) -> None:
-        for param in self.params:
+        for param in self.exchange.arrived(self.params):
             param.update()
 
     def train_step(self, frames: np.ndarray) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +15,30 @@ import cudamat as cm
 from videolstm.config import locate, messages
 from videolstm.data.files import UNREADABLE
 from videolstm.errors import UserError
+from videolstm.outside.h5 import H5File
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
+
+
+_sources_needed = ContextVar("sources needed", default=True)
+
+
+@contextlib.contextmanager
+def without_sources(active: bool = True) -> Iterator[None]:
+    """Within it, models are made whose weights are all loaded from a checkpoint right
+    afterwards: the files that PRETRAINED weights start from need not be there any more,
+    and are not read."""
+    token = _sources_needed.set(not active)
+    try:
+        yield
+    finally:
+        _sources_needed.reset(token)
+
+
+def sources_needed() -> bool:
+    """False within `without_sources`."""
+    return _sources_needed.get()
 
 
 class Param:
@@ -37,6 +61,7 @@ class Param:
         w, dw, history: matrices of one shape; dw is the gradient summed over the batch.
         rms: the running root mean square, with rms_prop only.
         t: updates done.
+        watch, watch_index: where updates note what is not finite, if anyone watches.
     """
 
     def __init__(
@@ -53,6 +78,8 @@ class Param:
         self.shape = shape
         self.decays = True
         self.t = 0
+        self.watch: cm.learn.Watch | None = None
+        self.watch_index = 0
         self.w = self._initial()
         self.dw = cm.zeros(shape)
         self.history = cm.zeros(shape)
@@ -72,6 +99,8 @@ class Param:
             return w.fill_with_rand().mult(2 * scale).subtract(scale)
         if kind == types.LSTM_BIAS:
             return w.overwrite(self._gate_biases())
+        if not sources_needed():
+            return w.assign(0.0)
         return w.overwrite(self._pretrained())
 
     def _gate_biases(self) -> np.ndarray:
@@ -101,7 +130,7 @@ class Param:
         # The run's own description stands in another folder: name the file from here.
         self.config.file_name = str(file_name)
         try:
-            with h5py.File(file_name, "r") as file:
+            with H5File(file_name) as file:
                 return self._read(file, self.config.dataset_name, file_name)
         except UNREADABLE as error:
             found = " ".join(str(error).split())
@@ -116,9 +145,11 @@ class Param:
         config = self.config
         if not self.decays or config.eps_decay_after <= 0:
             return config.epsilon
-        return config.epsilon * config.eps_decay_factor ** (
-            self.t // config.eps_decay_after
-        )
+        try:
+            decay = config.eps_decay_factor ** (self.t // config.eps_decay_after)
+        except OverflowError:  # a factor above 1, and many updates
+            decay = float("inf")
+        return config.epsilon * decay
 
     def update(self) -> None:
         """One step against the gradient `dw`."""
@@ -133,6 +164,8 @@ class Param:
             l2_decay=config.l2_decay,
             gradient_clip=config.gradient_clip,
             rms_prop_factor=config.rms_prop_factor,
+            watch=self.watch,
+            index=self.watch_index,
         )
         self.t += 1
 
@@ -147,7 +180,7 @@ class Param:
             file.create_dataset(f"{self.name}_rms_prop", data=self.rms.asarray())
         file.attrs[f"{self.name}_t"] = self.t
 
-    def load(self, file: h5py.File) -> None:
+    def load(self, file: H5File) -> None:
         """Reads what `save` or the release wrote. A history that is missing starts at
         0, a missing root mean square at 1, a missing t at 0."""
         path = Path(file.filename)
@@ -160,23 +193,38 @@ class Param:
             if f"{self.name}_rms_prop" in file:
                 self.rms.overwrite(self._read(file, f"{self.name}_rms_prop", path))
         self.t = int(file.attrs.get(f"{self.name}_t", 0))
+        if self.t < 0:
+            raise UserError(
+                f"{path}: the attribute '{self.name}_t' is {self.t}, and it should be "
+                "a number of updates, 0 or above"
+            )
 
-    def take(self, file: h5py.File, dataset: str) -> None:
+    def take(self, file: H5File, dataset: str) -> None:
         """Takes the weight from a dataset of another name, nothing else."""
         self.w.overwrite(self._read(file, dataset, Path(file.filename)))
 
-    def _read(self, file: h5py.File, dataset: str, path: Path) -> np.ndarray:
+    def _read(self, file: H5File, dataset: str, path: Path) -> np.ndarray:
         """A dataset of this weight's shape; one dimension counts as one row."""
         values = file.get(dataset) if dataset else None
-        if not isinstance(values, h5py.Dataset):
+        if not hasattr(values, "shape"):
             raise UserError(
                 f"{path}: it has no dataset {dataset!r} for the weight {self.name}"
             )
         shape = (1, *values.shape) if len(values.shape) == 1 else values.shape
-        if shape != self.shape or values.dtype.kind != "f":
+        if shape != self.shape or getattr(values.dtype, "kind", None) != "f":
+            found = values.kind if values.dtype is None else values.dtype
             raise UserError(
                 f"{path}: dataset {dataset!r} has shape {values.shape} and type "
-                f"{values.dtype}, but the weight {self.name} needs numbers of shape "
+                f"{found}, but the weight {self.name} needs numbers of shape "
                 f"{self.shape}"
             )
-        return values[...].reshape(shape)
+        found = values[...].reshape(shape)
+        finite = np.isfinite(found)
+        if not finite.all():
+            row, column = np.argwhere(~finite)[0]
+            raise UserError(
+                f"{path}: dataset {dataset!r} has {found[row, column]} in row {row}, "
+                f"column {column} (counted from 0), and the weight {self.name} needs "
+                "finite numbers; take an earlier checkpoint"
+            )
+        return found

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm.config import messages
 from videolstm.config_check import check_model, check_stack
+from videolstm.config_memory import check_model_memory
 from videolstm.errors import UserError
 from videolstm.models.checkpoint import find_checkpoint, load_checkpoint
 from videolstm.models.inputs import Inputs
+from videolstm.models.param import without_sources
 from videolstm.models.sequence import Sequence
 from videolstm.models.stack import LSTMStack
 
@@ -66,7 +67,8 @@ class Encoder:
                 f"{path}: none of its {len(config.timestamp)} timestamps has an .h5 "
                 "file; it should be the description that a training run left"
             )
-        self.stack = LSTMStack(_without_files(config.lstm), num_frames, path)
+        with without_sources():
+            self.stack = LSTMStack(config.lstm, num_frames, path)
         load_checkpoint(self.checkpoint, self.stack.params)
         self.layer = self.stack.layers[-1 if layer is None else names.index(layer)]
         self.dims = self.layer.num_hid * (2 if state == "both" else 1)
@@ -107,19 +109,4 @@ def _check_encoder(config: config_pb2.Model, path: str | Path) -> None:
         )
     check_model(config, path)
     check_stack(config.lstm, path)
-
-
-def _without_files(layers) -> list[config_pb2.LSTM]:
-    """Copies of the layers that start from no file: all weights come from the
-    checkpoint, and what they once started from may be gone."""
-    types = messages()
-    copies = []
-    for layer in layers:
-        copy = types.LSTM()
-        copy.CopyFrom(layer)
-        copy.ClearField("pretrained")
-        for field, value in copy.ListFields():
-            if field.message_type is types.Param.DESCRIPTOR:
-                value.init_type = types.Param.CONSTANT
-        copies.append(copy)
-    return copies
+    check_model_memory(config, path)

@@ -10,6 +10,7 @@ from videolstm.config_values import PRETRAINED_BLOCKS
 from videolstm.data.files import open_h5
 from videolstm.errors import UserError
 from videolstm.models.checkpoint import find_checkpoint
+from videolstm.models.param import sources_needed
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -24,11 +25,13 @@ def take_pretrained(
 
     Histories and counts of updates stay what they are. The place that was found is
     written back into `config`, because the description that a run leaves stands in
-    another folder.
+    another folder. Within `without_sources` nothing is done.
 
     Raises UserError for a checkpoint that is not there, has no such layer or one of
     another shape.
     """
+    if not sources_needed():
+        return
     field = f"pretrained.checkpoint of {config.name}"
     source = locate(config.pretrained.checkpoint, path, field)
     if source.suffix == ".pbtxt":

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from videolstm.data import Batch, DataHandler
 from videolstm.models.checkpoint import Progress
 from videolstm.models.vote import CROSS_ENTROPY, RIGHT, Classifier
+from videolstm.parallel import ALONE, World
 from videolstm.pictures.curves import Curve
 from videolstm.results.evaluation import evaluate
 from videolstm.training.loop import TrainingLoop
@@ -29,6 +30,7 @@ class ClassifierTrainer(TrainingLoop):
     """
 
     columns = ("iteration", "seconds", "acc", "valid_acc", "pooled_valid_acc")
+    loss_names = {CROSS_ENTROPY: "the cross-entropy"}
     curves = {
         "acc": Curve("clips, training", "#4c78a8", False),
         "valid_acc": Curve("clips, validation", "#4c78a8", True),
@@ -46,10 +48,11 @@ class ClassifierTrainer(TrainingLoop):
         max_iters: int,
         max_seconds: float = float("inf"),
         best: float | None = None,
+        world: World = ALONE,
     ) -> None:
-        data = (train_data, valid_data)
+        data, limits = (train_data, valid_data), (max_iters, max_seconds)
         super().__init__(
-            model, model.train_totals, *data, files, progress, max_iters, max_seconds
+            model, model.train_totals, *data, files, progress, *limits, world
         )
         self.best = best
 
@@ -66,7 +69,7 @@ class ClassifierTrainer(TrainingLoop):
 
     def validate(self) -> dict[str, float]:
         """Accuracy over the validation set, every clip counted once."""
-        result = evaluate(self.model, self.valid_data)
+        result = evaluate(self.model, self.valid_data, self.world)
         return {
             "valid_acc": result.clip_accuracy,
             "pooled_valid_acc": result.pooled_accuracy,
@@ -83,14 +86,15 @@ class ClassifierTrainer(TrainingLoop):
             )
         return " ".join(parts)
 
-    def losses(self, totals: np.ndarray) -> dict[str, float]:
-        return {"the cross-entropy": float(totals[CROSS_ENTROPY])}
-
     def validated(self, numbers: dict[str, float], bar: tqdm) -> None:
         found = numbers.get("pooled_valid_acc")
         if found is not None and (self.best is None or found > self.best):
-            self.save_to(self.best_path, bar, best=found)
-            self.best = found
+            kept = "the best model before it is kept, if there was one"
+            self._survive(bar, kept, self._keep_best, found, bar)
+
+    def _keep_best(self, found: float, bar: tqdm) -> None:
+        self.save_to(self.best_path, bar, best=found)
+        self.best = found
 
     def display(self, batch: Batch) -> None:
         """Nothing: a classifier has no frames of its own to show."""

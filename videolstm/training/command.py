@@ -5,18 +5,44 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cudamat as cm
 from videolstm.command import LARGEST_SEED, parser, positive_number, whole_number
 from videolstm.config import read_data
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.errors import UserError
-from videolstm.models.checkpoint import Progress, find_checkpoint, load_checkpoint
+from videolstm.models.checkpoint import (
+    Progress,
+    checkpoint_progress,
+    find_checkpoint,
+    load_checkpoint,
+)
+from videolstm.parallel import World
+from videolstm.training.run_files import RunFiles
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
     from videolstm.models.param import Param
+
+
+DEFAULT_SEED = 42
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a run starts from.
+
+    checkpoint: of the run that it continues, None for a new one. seed: of its random
+    numbers. renewed: whether they start anew from that, not where the checkpoint left
+    them.
+    """
+
+    checkpoint: Path | None
+    seed: int
+    renewed: bool
 
 
 def training_parser(program: str, description: str) -> argparse.ArgumentParser:
@@ -26,7 +52,7 @@ def training_parser(program: str, description: str) -> argparse.ArgumentParser:
     add("model", metavar="MODEL.pbtxt", help="describes the model")
     add("train", metavar="TRAIN.pbtxt", help="describes training data")
     add("valid", metavar="VALID.pbtxt", help="describes validation data")
-    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    add("board", metavar="BOARD", help="CUDA device number, cpu, or auto")
     add(
         "--max-iters",
         type=whole_number(0),
@@ -45,14 +71,31 @@ def training_parser(program: str, description: str) -> argparse.ArgumentParser:
         "--seed",
         type=whole_number(0, LARGEST_SEED),
         metavar="S",
-        default=42,
-        help="of weights, dropout and training data; validation data take the next",
+        default=argparse.SUPPRESS,
+        help="of weights, dropout and training data; validation data take the next "
+        f"(default: {DEFAULT_SEED}, or that of the run that is continued; with another "
+        "that goes on with other data and dropout)",
     )
     add(
         "--out",
         metavar="DIR",
         default=argparse.SUPPRESS,
         help="folder for checkpoints, instead of the model's checkpoint_dir",
+    )
+    add(
+        "--check-gradients",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="instead of training, compare the gradients with differences of the loss, "
+        "on clips of TRAIN and in double precision, and print a table; exit status 1 "
+        "where a weight does not pass",
+    )
+    add(
+        "--check-entries",
+        type=whole_number(1, 10_000),
+        metavar="N",
+        default=10,
+        help="so many entries of each weight, with --check-gradients",
     )
     return options
 
@@ -81,18 +124,39 @@ def continue_data(data: DataHandler, progress: Progress, checkpoint: Path) -> No
         ) from None
 
 
+def find_origin(args: argparse.Namespace, config: config_pb2.Model) -> Origin:
+    """The newest checkpoint of the description `args.model`, if it names any, and the
+    seed: --seed, else that of the run that is continued, else 42. Says where the two
+    differ what that means."""
+    checkpoint = find_checkpoint(config, args.model)
+    known = None if checkpoint is None else checkpoint_progress(checkpoint).seed
+    seed = getattr(args, "seed", DEFAULT_SEED if known is None else known)
+    renewed = known is not None and seed != known
+    if renewed:
+        print(
+            f"Note: --seed is {seed} and that of {checkpoint} is {known}: its weights "
+            "and steps go on, with data and dropout that start anew from the new seed"
+        )
+    return Origin(checkpoint, seed, renewed)
+
+
 def start(
+    origin: Origin,
     config: config_pb2.Model,
     params: list[Param],
     path: str | Path,
     train_data: DataHandler,
+    world: World,
 ) -> Progress:
-    """Loads the newest checkpoint of the description at `path`, if it names any, and
-    takes the training data to where that left them; says so."""
-    checkpoint = find_checkpoint(config, path)
+    """Loads the checkpoint of a run that is continued, and takes the random numbers and
+    the training data to where that left them; says so. Weights and random numbers are
+    those of the first rank alone."""
+    checkpoint = origin.checkpoint
     if checkpoint is not None:
-        progress = load_checkpoint(checkpoint, params)
-        if progress.data:
+        progress = world.lead(lambda: load_checkpoint(checkpoint, params))
+        if origin.renewed:
+            cm.CUDAMatrix.init_random(origin.seed)
+        elif progress.data:
             continue_data(train_data, progress, checkpoint)
         known = progress.iteration is not None
         after = f" after {progress.iteration} steps" if known else ""
@@ -106,6 +170,16 @@ def start(
     return Progress()
 
 
+def run_files(config: config_pb2.Model, args: argparse.Namespace) -> RunFiles:
+    """The files of this run; says where its description is."""
+    files = RunFiles(config, args.model, getattr(args, "out", None))
+    for note in files.notes:
+        print(f"Note: {note}")
+    # at once, because whoever kills this program later needs it to go on
+    print(f"Model saved at {files.description}", flush=True)
+    return files
+
+
 def updates_to_make(
     args: argparse.Namespace, config: config_pb2.Model, progress: Progress
 ) -> int:
@@ -114,7 +188,7 @@ def updates_to_make(
     max_iters = getattr(args, "max_iters", config.max_iters)
     if progress.iteration is None:
         progress.iteration = 0
-    if progress.iteration >= max_iters:
+    if progress.iteration >= max_iters and progress.reported:
         print(
             f"Note: nothing to train, {progress.iteration} steps are done and "
             f"max_iters is {max_iters}"

@@ -8,6 +8,7 @@ from tqdm import tqdm
 from videolstm.data import Batch, DataHandler
 from videolstm.models.checkpoint import Progress
 from videolstm.models.composite import LSTMCombo
+from videolstm.parallel import ALONE, World
 from videolstm.pictures.batch import draw_batch
 from videolstm.pictures.curves import LOSSES
 from videolstm.training.loop import TrainingLoop
@@ -26,6 +27,7 @@ class Trainer(TrainingLoop):
     columns = ("iteration", "seconds", "dec", "fut", "vdec", "vfut")
     # the losses, as the log and as the printed lines name them
     names = {"dec": "Dec", "fut": "Fut", "vdec": "VDec", "vfut": "VFut"}
+    loss_names = {0: "the loss Dec", 1: "the loss Fut"}
     curves = LOSSES
 
     def __init__(
@@ -37,10 +39,11 @@ class Trainer(TrainingLoop):
         progress: Progress,
         max_iters: int,
         max_seconds: float = float("inf"),
+        world: World = ALONE,
     ) -> None:
-        data = (train_data, valid_data)
+        data, limits = (train_data, valid_data), (max_iters, max_seconds)
         super().__init__(
-            model, model.train_losses, *data, files, progress, max_iters, max_seconds
+            model, model.train_losses, *data, files, progress, *limits, world
         )
 
     @property
@@ -67,23 +70,24 @@ class Trainer(TrainingLoop):
 
     def validate(self) -> dict[str, float]:
         """Mean losses per frame over the validation set, every case counted once."""
+        cases = self.world.alike(self._evaluate)
+        *losses, cases = self.world.sum([*self.model.valid_losses.take(), cases])
+        return self._per_frame(losses, int(cases), "v")
+
+    def _evaluate(self) -> int:
+        """Adds the losses of this process's part of the validation set to
+        `valid_losses`; returns how many cases that were."""
         cases = 0
         for batch in self.valid_data.epoch():
             self.model.evaluate(batch.frames)
             cases += batch.frames.shape[1]
-        return self._per_frame(self.model.valid_losses.take(), cases, "v")
+        return cases
 
     def validated(self, numbers: dict[str, float], bar: tqdm) -> None:
-        self.check_finite(self._named(numbers))
+        self.check_finite({f"the loss {self.names[k]}": x for k, x in numbers.items()})
 
     def line(self, numbers: dict[str, float]) -> str:
         return " ".join(f"{self.names[key]} {x:.5f}" for key, x in numbers.items())
-
-    def losses(self, totals: np.ndarray) -> dict[str, float]:
-        return self._named(dict(zip(("dec", "fut"), totals, strict=True)))
-
-    def _named(self, numbers: dict[str, float]) -> dict[str, float]:
-        return {f"the loss {self.names[key]}": x for key, x in numbers.items()}
 
     def display(self, batch: Batch) -> None:
         path = self.files.path(f"_{self.step}.png")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import re
 import time
+import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +19,18 @@ if TYPE_CHECKING:
     from videolstm import config_pb2
 
 
+# What `written_beside` leaves of the files of a run that was killed while it wrote.
+_LEFTOVER = r"\.(.+)\.[0-9a-f]{8}\.(h5|pbtxt|png|csv)"
+_FURTHER = r"(_best|_confusion|_\d+)$"  # after the stem, in some of their names
+
+
 class RunFiles:
     """The files of one run, all with one timestamp.
+
+    A run holds a lock on its log while it lives, and the system takes that away
+    whichever way it ends. So what earlier runs of the model have left half written is
+    removed, unless they are still going on; `notes` says which of those that this one
+    continues are.
 
     Args:
         config: the model description; it gets this run's timestamp, and `folder` as its
@@ -29,6 +44,8 @@ class RunFiles:
     def __init__(
         self, config: config_pb2.Model, path: str | Path, folder: str | None = None
     ) -> None:
+        self.model = path
+        self.notes: list[str] = []
         self._named = f"{path}: the field checkpoint_dir"
         if folder is not None:
             self._named = "--out"
@@ -38,9 +55,40 @@ class RunFiles:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise self._unusable("no folder can be made there", error) from None
+        self._note_living(f"{config.name}_{time}" for time in config.timestamp)
+        self._sweep(f"{config.name}_")
         config.timestamp.append(self._claim(config.name))
         self.stem = f"{config.name}_{config.timestamp[-1]}"
+        if (lock := _lock(self.log)) is not None:
+            weakref.finalize(self, os.close, lock)
         write_text(config, self.description)
+
+    def _note_living(self, stems: Iterable[str]) -> None:
+        """Notes which of the runs that this one continues are still going on."""
+        for stem in stems:
+            if (self.folder / f"{stem}.csv").is_file() and not self._is_dead(stem):
+                self.notes.append(
+                    f"{stem} seems to be running still; this run goes on from what "
+                    "that has saved so far, beside it"
+                )
+
+    def _sweep(self, prefix: str) -> None:
+        """Removes what runs of this model that are dead have left half written."""
+        for name in os.listdir(self.folder):
+            found = re.fullmatch(_LEFTOVER, name)
+            if not found or not found[1].startswith(prefix):
+                continue
+            stems = {found[1], re.sub(_FURTHER, "", found[1])}
+            if any(self._is_dead(stem) for stem in stems):
+                with contextlib.suppress(OSError):
+                    (self.folder / name).unlink()
+
+    def _is_dead(self, stem: str) -> bool:
+        """Whether a run is known to have ended; one without a log is not."""
+        lock = _lock(self.folder / f"{stem}.csv")
+        if lock is not None:
+            os.close(lock)
+        return lock is not None
 
     def _claim(self, name: str) -> str:
         """A timestamp that no other run has here; its log file is made at once, so that
@@ -82,3 +130,17 @@ class RunFiles:
     @property
     def log(self) -> Path:
         return self.path(".csv")
+
+
+def _lock(path: Path) -> int | None:
+    """A descriptor that locks a file until it is closed; None where another process has
+    it locked, or nobody can tell."""
+    descriptor = None
+    try:
+        descriptor = os.open(path, os.O_RDWR)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if descriptor is not None:
+            os.close(descriptor)
+        return None
+    return descriptor

@@ -159,7 +159,7 @@ def test_losses_are_those_of_numpy(tmp_path):
     limit = 1e-12 if cm.real_type() == np.float64 else 2e-6
     for row, values in zip(rows, expected, strict=True):
         assert float(row.pop("seconds")) >= 0
-        assert list(row) == list(values)
+        assert list(row)[:5] == list(values)  # norms follow
         for column, value in values.items():
             if value is None:
                 assert row[column] == ""
@@ -203,7 +203,7 @@ def test_only_the_losses_that_there_are(lengths, names, tmp_path, capsys):
 
 @pytest.mark.parametrize("print_after", [1, 0])
 def test_training_that_diverges_stops(tmp_path, print_after):
-    # without a printed line it is seen when it would be saved
+    # at that step, whether or not it has a printed line
     trainer = trainer_of(tmp_path, print_after=print_after, save_after=2)
     trainer.save()
     before = trainer.files.weights.read_bytes()
@@ -211,8 +211,9 @@ def test_training_that_diverges_stops(tmp_path, print_after):
     with pytest.raises(UserError) as caught:
         trainer.run()
     message = str(caught.value)
-    step = 1 if print_after else 2
-    assert message.startswith(f"the loss Dec is nan at step {step}: training has diver")
+    name = trainer.model.params[0].name
+    start = f"before step 1 infinity or NaN is in the weight {name}: training has diver"
+    assert message.startswith(start)
     for part in (f"{trainer.files.weights} keeps", "gradient_clip", "model.pbtxt"):
         assert part in message
     assert trainer.files.weights.read_bytes() == before

@@ -1,5 +1,7 @@
 """The files of a run: their names, and that each run has its own."""
 
+import fcntl
+import gc
 import time
 
 import pytest
@@ -57,3 +59,55 @@ def test_a_folder_that_cannot_be_written_to(folder, monkeypatch):
     assert "cannot be made in it (permission denied); it should be a folder" in message
     with pytest.raises(UserError, match="^--out is 'there', and "):
         RunFiles(describe(checkpoint_dir="runs"), "model.pbtxt", "there")
+
+
+# ---- what runs that were killed have left --------------------------------------------
+
+
+LEFT = {
+    ".model_1.0a1b2c3d.h5": True,
+    ".model_1_best.0a1b2c3d.h5": True,
+    ".model_1_confusion.0a1b2c3d.csv": True,
+    ".model_1_1500.0a1b2c3d.png": True,
+    ".model_1.0a1b2c3d.pbtxt": True,
+    ".model_2.0a1b2c3d.h5": False,  # of a run that still lives
+    ".model_3.0a1b2c3d.h5": False,  # of a run without a log: nobody knows
+    ".model_4.0a1b2c3d.pbtxt": True,  # of one that had no description yet
+    ".model_1_recon.0a1b2c3d.png": False,  # of another program
+    ".model_1.0a1b2c3d.npy": False,
+    ".model_1.0a1b2c.h5": False,
+    "model_1.0a1b2c3d.h5": False,
+    ".other_1.0a1b2c3d.h5": False,
+}
+
+
+def test_what_killed_runs_have_left_half_written_is_removed(folder):
+    runs = folder / "runs"
+    runs.mkdir()
+    for name in (*LEFT, "model_1.csv", "model_2.csv", "model_4.csv"):
+        (runs / name).touch()
+    config = describe(checkpoint_dir="runs", timestamp=["1", "2", "3"])
+    with (runs / "model_2.csv").open() as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        files = RunFiles(config, "model.pbtxt")
+    there = {name for name in LEFT if (runs / name).exists()}
+    assert there == {name for name, removed in LEFT.items() if not removed}
+    assert files.notes == [
+        "model_2 seems to be running still; this run goes on from what that has saved "
+        "so far, beside it"
+    ]
+
+
+def test_a_run_that_lives_is_known_until_it_ends(folder):
+    first = RunFiles(describe(checkpoint_dir="runs"), "model.pbtxt")
+    left = first.folder / f".{first.stem}.0a1b2c3d.h5"
+    left.touch()
+    config = read_model(first.description)
+    assert len(RunFiles(config, first.description).notes) == 1
+    assert left.exists()
+    config = read_model(first.description)
+    name = first.description
+    del first
+    gc.collect()
+    assert RunFiles(config, name).notes == []
+    assert not left.exists()
