@@ -34,7 +34,7 @@ from pathlib import Path
 
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.trial import LIBRARY, Tally, Trials, limit_memory
-from videolstm.outside.h5_reader import SECONDS
+from videolstm.outside.h5_server import SECONDS
 
 # Seconds without an input after which a process is taken for stuck: on a busy computer
 # those of the processor, which are counted elsewhere, take their time.

@@ -11,7 +11,7 @@ import pytest
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.trial import Trials
 from videolstm.outside.h5_process import H5, TRUST
-from videolstm.outside.h5_reader import SECONDS
+from videolstm.outside.h5_server import SECONDS
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
 SHORT = 60  # inputs of each format, beside its good files

@@ -22,7 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cudamat import CUDAMatException
-from tests.fuzz.formats import Format, prepare
+from tests.fuzz.formats import Format
+from tests.fuzz.readings import prepare
 from videolstm.errors import UserError
 from videolstm.outside.h5_process import TRUST
 
@@ -137,7 +138,7 @@ class Trials:
 
     def _refused(self, message: str) -> str | None:
         self.tally.refused += 1
-        self.tally.messages[_shape(message)] += 1
+        self.tally.messages[_shape(message.replace(str(self.folder), ""))] += 1
         self.tally.crashes += "makes the HDF5 library" in message
         spaces = str.maketrans(dict.fromkeys("\u00a0\u2003\u3000", " "))
         if not message.translate(spaces).isprintable():

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.videolstm.training.test_log import largest_file
+from tests.full_disk import largest_file
 from videolstm.files import CannotWrite
 from videolstm.h5_writing import written_h5
 

@@ -29,8 +29,9 @@ import numpy as np
 
 from videolstm.errors import UserError
 from videolstm.limits import gib
-from videolstm.outside import h5_reader
-from videolstm.outside.h5_reader import LENGTHS, MOST_MEMORY, most_seconds
+from videolstm.outside import h5_server
+from videolstm.outside.h5_reader import MOST_MEMORY, Reader
+from videolstm.outside.h5_server import LENGTHS, most_seconds
 
 TRUST = "VIDEOLSTM_TRUST_H5"
 
@@ -38,7 +39,7 @@ TRUST = "VIDEOLSTM_TRUST_H5"
 # be full of a stranger's files, would come first.
 _START = (
     "import sys; sys.path[:] = sys.argv[1:]; "
-    "from videolstm.outside.h5_reader import serve; serve()"
+    "from videolstm.outside.h5_server import serve; serve()"
 )
 # One thread is enough for reading. "::" is the library's word for loading no plugins.
 _ENVIRONMENT = {
@@ -68,7 +69,7 @@ class _Dead(Exception):
 class H5Process:
     """A process that reads .h5 files, or stands for none (`TRUST`).
 
-    `ask` is one request of h5_reader.Reader and its answers, as (header, array or
+    `ask` is one request of a Reader (h5_reader.py) and its answers, (header, array or
     None). It may be called from any thread. `generation` counts the processes: numbers
     of files are those of one of them.
     """
@@ -136,8 +137,8 @@ class H5Process:
 
     def _trusting(self):
         if self._here is None:
-            self._here = h5_reader.Reader()
-        return lambda request: h5_reader.answers(self._here, request)
+            self._here = Reader()
+        return lambda request: h5_server.answers(self._here, request)
 
     # ------------------------------------------------------------------- the process
 

@@ -10,7 +10,8 @@ at random places. What is written, beside each other:
 * patches.npy, uint8 (clips, frames, 3, size, size), with --grey (clips, frames, size,
   size), in random order, for training, and patches.pbtxt, which describes it;
 * patches_valid.npy and patches_valid.pbtxt, the same of the videos that were set aside
-  for validation, --valid-part of them; of a single video the end is set aside;
+  for validation, --valid-part of them; where that is less than one video, the end of
+  each video is set aside, and no frame is in both sets;
 * patches.csv and patches_valid.csv: which video, frame and place each clip is from;
 * with --model FILE.pbtxt a model that fits, of a size that a CPU can train.
 
@@ -50,6 +51,8 @@ from videolstm.video.sets import BY_TIME, BY_VIDEO, SPLITS, Picked, split, write
 from videolstm.video.settings import CROPS, RANDOM, Settings
 from videolstm.video.source import VIDEO, Source, find_sources
 from videolstm.video.work import cut_all, plan, work_folder
+
+_FEW = 1000  # clips
 
 _MOST_FRAMES, _MOST_SIDE, _MOST_FPS = 10_000, 4096, 1000
 
@@ -137,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _check_outputs(out, chosen.model, sources)
     if any(source.kind == VIDEO for source in sources):
         load_av()
-    how = chosen.split or (BY_VIDEO if len(sources) > 1 else BY_TIME)
+    how = chosen.split or (
+        BY_VIDEO if chosen.valid_part * len(sources) >= 1 else BY_TIME
+    )
     start = time.monotonic()
     files = make_patches(sources, settings, out, chosen.valid_part, how, chosen.workers)
     for path, picked in files.items():
@@ -148,6 +153,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(f"{chosen.model} is a model for them, of {chosen.units} units")
     else:
         print(f"A model for them has input_dims and output_dims {settings.dims}")
+    if len(files[out]) < _FEW:
+        print(
+            f"Note: {len(files[out]):,} clips are few, a model learns them by heart: "
+            "more videos, a shorter --stride or a larger --per-clip give more"
+        )
     if len(files) == 1 and chosen.valid_part:
         _say("Note: there are too few clips to set any aside for validation")
     print(f"{time.monotonic() - start:.1f} s")
@@ -307,7 +317,7 @@ def _add_sets(options: argparse.ArgumentParser) -> None:
         choices=SPLITS,
         default=argparse.SUPPRESS,
         help="set whole videos aside, or the end of each in time; if left out, videos "
-        "where there are several",
+        "where the part is one or more",
     )
     add(
         "--model",

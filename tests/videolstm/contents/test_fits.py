@@ -64,7 +64,7 @@ ANSWERS = [
     ("clips.npy", "broken", "m.pbtxt: the field lstm is missing", ""),
     ("unit.npy", "binary", None, "VIDEO_PATCH divides by 255: multiply it by 255"),
     ("black.npy", "binary", None, "every value is 0: there is nothing to learn"),
-    ("far.npy", "binary", "has values from 0.0 to 510.0, and they should", ""),
+    ("far.npy", "binary", "and values should be from 0 to 255", ""),
     ("digits.h5", "binary", None, ""),
     ("digits.h5", "wide", None, ""),
     ("digits.h5", "classifier", "digits are no clips with labels: make some with", ""),
@@ -76,7 +76,7 @@ ANSWERS = [
     ("signed.h5", "squashed", "squash_relu in m.pbtxt needs 0 or more", ""),
     ("signed.h5", "rectified", None, "and relu_data clamps outputs at 0"),
     ("signed.h5", "real", None, ""),
-    ("nan.h5", "real", "has nan in row 11, column 5", ""),
+    ("nan.h5", "real", "has nan in row 11 (video 0, frame 11), column 5", ""),
 ]  # fmt: skip
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.fuzz import seeds
 from videolstm.errors import UserError
-from videolstm.outside import h5_process
+from videolstm.outside import h5_process, h5_reader
 from videolstm.outside.h5 import H5Dataset, H5File, H5Group, read_rows
 from videolstm.outside.h5_process import H5, Unreadable
 from videolstm.outside.h5_reader import MOST_MEMORY
@@ -125,7 +125,7 @@ def test_large_datasets_come_in_blocks(write, monkeypatch):
     monkeypatch.setenv(h5_process.TRUST, "1")
     path = write(lambda file: file.create_dataset("x", data=NUMBERS, chunks=(4, 7)))
     for size in (40, 60, 500, 10**6):
-        monkeypatch.setattr(h5_process.h5_reader, "BLOCK", size)
+        monkeypatch.setattr(h5_reader, "BLOCK", size)
         with H5File(path) as file:
             assert file["x"][...].tobytes() == NUMBERS.tobytes()
             assert file["x"][3:31].tobytes() == NUMBERS[3:31].tobytes()

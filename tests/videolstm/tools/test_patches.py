@@ -68,7 +68,7 @@ def copied(videos, tmp_path):
 
 
 def test_every_clip_is_what_its_row_says(videos, copied, capsys):
-    make(copied, "--stride", "3", "--per-clip", "2")
+    make(copied, "--stride", "3", "--per-clip", "2", "--split", "video")
     pixels = videos[1]
     starts = {name: range(0, len(p) - 3, 3) for name, p in pixels.items()}
     seen = []
@@ -90,6 +90,7 @@ def test_every_clip_is_what_its_row_says(videos, copied, capsys):
     assert sorted(seen) == sorted((v, s) for v, k in starts.items() for s in 2 * [*k])
     out = capsys.readouterr().out
     assert f"{copied / 'p.npy'}: " in out
+    assert "clips are few, a model learns them by heart: more videos" in out
     assert "A model for them has input_dims and output_dims 192" in out
 
 
@@ -146,8 +147,15 @@ def test_whole_videos_are_set_aside(copied):
     assert (len(train), len(valid), train & valid) == (4, 2, set())
 
 
-def test_the_end_of_each_video_is_set_aside(copied):
-    make(copied, "--split", "time", "--valid-part", 0.3, "--stride", 1)
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--split", "time", "--valid-part", 0.3],
+        ["--valid-part", 0.15],  # less than one of six videos
+    ],
+)
+def test_the_end_of_each_video_is_set_aside(options, copied):
+    make(copied, *options, "--stride", 1)
     last, first = {}, {}
     for row in origins(copied, "p"):
         video, frame = row["video"], int(row["frame"])

@@ -1,27 +1,12 @@
 """The log of a run: rows are there whole or not at all, and none is lost."""
 
 import os
-import resource
-import signal
-from contextlib import contextmanager
 
 import pytest
 
+from tests.full_disk import largest_file
 from videolstm.files import CannotWrite
 from videolstm.training.log import Log
-
-
-@contextmanager
-def largest_file(size: int):
-    """Within it no file can grow beyond so many bytes: a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        signal.signal(signal.SIGXFSZ, before)
 
 
 def test_a_row_that_does_not_fit_waits_for_the_next(tmp_path):
