@@ -42,23 +42,24 @@ class Stuck(BaseException):
 
 @dataclass
 class Tally:
-    """What became of the inputs of a format. failures: what should not have been, by
-    the number of the input."""
+    """What became of the inputs of a format. By the number of the input: library, how
+    the HDF5 library failed, which is no failure of ours if it ended in a sentence;
+    failures, what should not have been."""
 
     inputs: int = 0
     accepted: int = 0
     refused: int = 0
-    crashes: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
     messages: Counter = field(default_factory=Counter)
+    library: dict[int, str] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         self.inputs += other.inputs
         self.accepted += other.accepted
         self.refused += other.refused
-        self.crashes += other.crashes
+        self.library.update(other.library)
         self.seconds += other.seconds
         self.slowest = max(self.slowest, other.slowest)
         self.messages.update(other.messages)
@@ -97,7 +98,7 @@ class Trials:
         os.environ[TRUST] = "1" if trusting else ""
         before = _peak()
         start = time.process_time()
-        failure = self._outcome()
+        failure = self._outcome(number)
         taken = time.process_time() - start
         grown = _peak() - before
         if failure is None and taken > SLOW:
@@ -115,7 +116,7 @@ class Trials:
             self.tally.failures[number] = failure
         return failure
 
-    def _outcome(self) -> str | None:
+    def _outcome(self, number: int) -> str | None:
         # Inside the HDF5 library no handler of Python is called: there the system ends
         # the process, and the campaign goes on behind the input.
         in_library = bool(os.environ[TRUST]) and self.format.suffix == ".h5"
@@ -126,7 +127,7 @@ class Trials:
                 warnings.simplefilter("error")
                 self.format.read(self.path)
         except (UserError, CUDAMatException) as error:
-            return self._refused(str(error))
+            return self._refused(number, str(error))
         except Stuck:
             return f"took more than {STUCK} s"
         except (Exception, SystemExit):
@@ -136,10 +137,12 @@ class Trials:
         self.tally.accepted += 1
         return None
 
-    def _refused(self, message: str) -> str | None:
+    def _refused(self, number: int, message: str) -> str | None:
         self.tally.refused += 1
         self.tally.messages[_shape(message.replace(str(self.folder), ""))] += 1
-        self.tally.crashes += "makes the HDF5 library" in message
+        failed = re.search("(makes|keeps) the HDF5 library ([^,;]+)", message)
+        if failed:
+            self.tally.library[number] = failed[2]
         spaces = str.maketrans(dict.fromkeys("\u00a0\u2003\u3000", " "))
         if not message.translate(spaces).isprintable():
             return f"a message that cannot be printed: {message!r}"
