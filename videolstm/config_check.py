@@ -28,6 +28,7 @@ from videolstm.config_values import (
     wrong,
 )
 from videolstm.errors import UserError
+from videolstm.limits import is_plain
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -52,8 +53,9 @@ def check_model(model: config_pb2.Model, path: str | Path) -> list[str]:
     check_file_name(path, "name", model.name)
     for timestamp in model.timestamp:
         check_file_name(path, "timestamp", timestamp)
-    if "\0" in model.checkpoint_dir:
-        raise wrong(path, "checkpoint_dir", repr(model.checkpoint_dir), "a folder")
+    if not is_plain(model.checkpoint_dir):
+        found = repr(model.checkpoint_dir[:120])
+        raise wrong(path, "checkpoint_dir", found, "the name of a folder")
     for field in _COUNTS:
         check_range(path, field, getattr(model, field), 0, MOST_INT)
     if model.squash_relu:

@@ -55,7 +55,7 @@ def intervals(steps: int) -> dict[str, int]:
         "max_iters": steps,
         "print_after": max(1, steps // 500),
         "validate_after": max(1, steps // 100),
-        "save_after": max(1, steps // 100),
+        "save_after": max(4, steps // 100),
         "display_after": max(1, steps // 10),
     }
 

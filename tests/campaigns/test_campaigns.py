@@ -14,8 +14,8 @@ from tests.commands import ROOT
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux shows of it")
 def test_a_longer_run_keeps_its_files_and_its_log(tmp_path):
     # Half of the memory's growth is matplotlib's, in its first fifty pictures: so short
-    # a run says little of memory, and a leak of a batch (60 KB) each step is 18 MB.
-    long_run("bouncing", tmp_path, 300, most=96 * 2**20)
+    # a run says little of memory, and a leak of a batch (60 KB) each step is 7 MB.
+    long_run("bouncing", tmp_path, 120, most=96 * 2**20)
 
 
 @pytest.mark.parametrize(

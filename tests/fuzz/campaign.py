@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.fuzz.formats import FORMATS
-from tests.fuzz.trial import LIBRARY, Tally, Trials, limit_memory
+from tests.fuzz.trial import Tally, Trials, limit_memory
 from videolstm.outside.h5_server import SECONDS
 
 # Seconds without an input after which a process is taken for stuck: on a busy computer
@@ -99,7 +99,7 @@ class Watch:
                 stderr=subprocess.PIPE,
                 env=os.environ | {SECONDS: "5"},
             )
-            at, ended = self._listen(process, last - first == 1)
+            at, ended = self._listen(process)
             process.kill()
             said = process.stderr.read().decode(errors="replace")[-2000:]
             status = process.wait()
@@ -120,9 +120,7 @@ class Watch:
         self._process(number, number + 1)
         self.tally.library.setdefault(number, f"{why}, and not in a process of its own")
 
-    def _listen(
-        self, process: subprocess.Popen, isolated: bool
-    ) -> tuple[int | None, bool]:
+    def _listen(self, process: subprocess.Popen) -> tuple[int | None, bool]:
         """Until the process ends or is silent for too long: the input that it was at,
         and whether it ended by itself."""
         at, rest = None, b""
@@ -140,21 +138,16 @@ class Watch:
                     said = json.loads(line)
                     at = said.get("at", at)
                     if "tally" in said:
-                        self._add(said["tally"], isolated)
+                        self._add(said["tally"])
         return at, False
 
-    def _add(self, said: dict, isolated: bool) -> None:
+    def _add(self, said: dict) -> None:
         said["messages"] = Counter(said["messages"])
-        for key in ("library", "failures"):
+        for key in ("library", "failures", "again"):
             said[key] = {int(number): text for number, text in said[key].items()}
-        if FORMATS[self.name].suffix == ".h5" and not isolated:
-            for number in [
-                n for n, text in said["failures"].items() if LIBRARY in text
-            ]:
-                said["inputs"] -= 1
-                said["accepted"] -= 1
-                self._alone(number, said["failures"].pop(number))
         self.tally.add(Tally(**said))
+        for number, why in said["again"].items():
+            self._alone(number, why)
         for number, text in said["failures"].items():
             print(f"{self.name} {number}: {text.strip().splitlines()[-1]}", flush=True)
 

@@ -43,8 +43,9 @@ class Stuck(BaseException):
 @dataclass
 class Tally:
     """What became of the inputs of a format. By the number of the input: library, how
-    the HDF5 library failed, which is no failure of ours if it ended in a sentence;
-    failures, what should not have been."""
+    the HDF5 library failed, which is no failure of ours where it ended in a sentence;
+    failures, what should not have been; again, what is to be read once more, by a
+    process, and is not counted yet."""
 
     inputs: int = 0
     accepted: int = 0
@@ -54,6 +55,7 @@ class Tally:
     messages: Counter = field(default_factory=Counter)
     library: dict[int, str] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
+    again: dict[int, str] = field(default_factory=dict)
 
     def add(self, other: Tally) -> None:
         self.inputs += other.inputs
@@ -96,30 +98,29 @@ class Trials:
         self.path.write_bytes(data)
         trusting = not self.isolated and number % _ISOLATED > 0
         os.environ[TRUST] = "1" if trusting else ""
-        before = _peak()
-        start = time.process_time()
-        failure = self._outcome(number)
-        taken = time.process_time() - start
-        grown = _peak() - before
+        before, start = _peak(), time.process_time()
+        message, failure = self._outcome()
+        taken, grown = time.process_time() - start, _peak() - before
         if failure is None and taken > SLOW:
-            failure = f"took {taken:.1f} s"
+            failure = f"{LIBRARY}{taken:.1f} s"
         if failure is None and grown > MOST_GROWTH:
-            failure = f"took {grown / 2**20:.0f} MiB of memory"
-        stray = {entry.name for entry in self.folder.iterdir()} - self._known
-        stray -= {self.path.name, "input.png"}
-        if failure is None and stray:
-            failure = f"left the files {stray}"
-        self.tally.inputs += 1
-        self.tally.seconds += taken
-        self.tally.slowest = max(self.tally.slowest, taken)
-        if failure is not None:
-            self.tally.failures[number] = failure
+            failure = f"{LIBRARY}{grown / 2**20:.0f} MiB of memory"
+        if failure and trusting and failure.startswith(LIBRARY) and self._is_h5:
+            self.tally.again[number] = failure
+            return failure
+        failure = failure or self._wrong_message(message) or self._stray()
+        self._count(number, taken, message, failure)
         return failure
 
-    def _outcome(self, number: int) -> str | None:
+    @property
+    def _is_h5(self) -> bool:
+        return self.format.suffix == ".h5"
+
+    def _outcome(self) -> tuple[str | None, str | None]:
+        """The message with which the input was refused, and what should not be."""
         # Inside the HDF5 library no handler of Python is called: there the system ends
         # the process, and the campaign goes on behind the input.
-        in_library = bool(os.environ[TRUST]) and self.format.suffix == ".h5"
+        in_library = bool(os.environ[TRUST]) and self._is_h5
         signal.signal(signal.SIGPROF, signal.SIG_DFL if in_library else _give_up)
         signal.setitimer(signal.ITIMER_PROF, STUCK)
         try:
@@ -127,22 +128,18 @@ class Trials:
                 warnings.simplefilter("error")
                 self.format.read(self.path)
         except (UserError, CUDAMatException) as error:
-            return self._refused(number, str(error))
+            return str(error), None
         except Stuck:
-            return f"took more than {STUCK} s"
+            return None, f"{LIBRARY}more than {STUCK} s"
         except (Exception, SystemExit):
-            return traceback.format_exc(limit=-8)
+            return None, traceback.format_exc(limit=-8)
         finally:
             signal.setitimer(signal.ITIMER_PROF, 0)
-        self.tally.accepted += 1
-        return None
+        return None, None
 
-    def _refused(self, number: int, message: str) -> str | None:
-        self.tally.refused += 1
-        self.tally.messages[_shape(message.replace(str(self.folder), ""))] += 1
-        failed = re.search("(makes|keeps) the HDF5 library ([^,;]+)", message)
-        if failed:
-            self.tally.library[number] = failed[2]
+    def _wrong_message(self, message: str | None) -> str | None:
+        if message is None:
+            return None
         spaces = str.maketrans(dict.fromkeys("\u00a0\u2003\u3000", " "))
         if not message.translate(spaces).isprintable():
             return f"a message that cannot be printed: {message!r}"
@@ -153,6 +150,29 @@ class Trials:
         if not named and "data.pbtxt" not in message and "model" not in message:
             return f"a message that names no file: {message!r}"
         return None
+
+    def _stray(self) -> str | None:
+        stray = {entry.name for entry in self.folder.iterdir()} - self._known
+        stray -= {self.path.name, "input.png"}
+        return f"left the files {stray}" if stray else None
+
+    def _count(
+        self, number: int, taken: float, message: str | None, failure: str | None
+    ) -> None:
+        tally = self.tally
+        tally.inputs += 1
+        tally.seconds += taken
+        tally.slowest = max(tally.slowest, taken)
+        if failure is not None:
+            tally.failures[number] = failure
+        elif message is None:
+            tally.accepted += 1
+        else:
+            tally.refused += 1
+            tally.messages[_shape(message.replace(str(self.folder), ""))] += 1
+            failed = re.search("(makes|keeps) the HDF5 library ([^,;]+)", message)
+            if failed:
+                tally.library[number] = failed[2]
 
 
 def _give_up(*_) -> None:

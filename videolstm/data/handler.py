@@ -188,8 +188,8 @@ class DataHandler(ABC):
             if most < each * self.num_frames:
                 right = "smaller, and so should num_frames or the size of a frame"
             raise UserError(
-                f"{self.path}: the field batch_size is {self.batch_size}, and it should "
-                f"be {right}, because a batch of clips of {self.num_frames} frames of "
+                f"{self.path}: the field batch_size is {self.batch_size}, and it "
+                f"should be {right}, because a batch of clips of {self.num_frames} frames of "
                 f"{self.frame_dims} numbers takes {gib(size)}, and {BATCHES_IN_MEMORY} "
                 f"of them should fit into the {gib(available_memory())} of memory that "
                 "are free"

@@ -28,6 +28,7 @@ Row = dict[str, float]
 
 _BLUE, _ORANGE = "#4c78a8", "#e4572e"
 _MOST_BYTES = 256 * 2**20  # of a log: a line for each of a million steps is less
+_DRAWN = 1e30  # numbers beyond have no place on an axis
 _LOG_FROM = 8.0  # a curve that spans more than this factor is drawn on a log scale
 
 
@@ -136,7 +137,11 @@ def curves_figure(
     from videolstm.pictures.sequences import DPI, INK
 
     lines = {
-        column: [(row["iteration"], row[column]) for row in rows if column in row]
+        column: [
+            (row["iteration"], row[column])
+            for row in rows
+            if column in row and max(abs(row["iteration"]), abs(row[column])) < _DRAWN
+        ]
         for column in curves
     }
     lines = {column: points for column, points in lines.items() if points}
@@ -171,7 +176,7 @@ def _scale(axes: Axes, values: list[float]) -> None:
     numbers on both."""
     from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    if min(values) > 0 and max(values) > _LOG_FROM * min(values):
+    if min(values) > 1 / _DRAWN and max(values) > _LOG_FROM * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter(ScalarFormatter())
