@@ -45,6 +45,9 @@ def run(main: Callable[[], None]) -> None:
     interrupted` and 130, SIGTERM and SIGHUP are likewise a line and 143 and 129.
     Everything else is a fault of ours and keeps its traceback.
     """
+    # A file may have a name that is no text, or none in the terminal's encoding.
+    with contextlib.suppress(AttributeError, ValueError):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         with _ending_signals_raised():
             main()

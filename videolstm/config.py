@@ -96,6 +96,12 @@ def locate(name: str, named_in: str | Path, field: str) -> Path:
     places = list(dict.fromkeys([Path(name), Path(named_in).parent / name]))
     for place in places:
         if _kind(place) == "file":
+            # The run's own description names it again, and holds text only.
+            if not is_plain(str(place)):
+                raise UserError(
+                    f"{where} names {str(place)!r}, and the names of its folders "
+                    "should be text that can be shown on a line"
+                )
             return place
     folders = [place for place in places if _kind(place) == "folder"]
     if folders:

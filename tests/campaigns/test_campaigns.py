@@ -13,8 +13,8 @@ from tests.commands import ROOT
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts what Linux shows of it")
 def test_a_longer_run_keeps_its_files_and_its_log(tmp_path):
-    # Half of the memory's growth is matplotlib's, in its first fifty pictures: so short
-    # a run says little of memory, and a leak of a batch (60 KB) each step is 7 MB.
+    # So short a run says little of memory: matplotlib takes tens of MiB in its first
+    # pictures. Open files, threads, the log and the checkpoint are what is checked.
     long_run("bouncing", tmp_path, 120, most=96 * 2**20)
 
 

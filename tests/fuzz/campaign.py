@@ -6,7 +6,7 @@ Each format is read by a process of its own, which is watched: where it dies or 
 answering, the input is a failure, and the next process goes on behind it.
 
 The programs read an .h5 in a process of its own, which takes time on a busy computer.
-So here 99 of 100 are read in the process that reads all the rest. Where it dies, or
+So here 49 of 50 are read in the process that reads all the rest. Where it dies, or
 takes too long or too much, the library has failed, and the input is read once more, as
 the programs do: it is a failure only if that does not end in a sentence.
 

@@ -89,7 +89,7 @@ FORMATS = {
                use_list(**UNLABELLED, num_frames_file="list_frames.txt",
                           data_file=""), good_paths, mutate.TEXT),
         Format("command line", ".args", run_command, command_lines,
-               (an_argument,), 0.1),
+               (an_argument,), 0.25),
         Format("log", ".csv", use_log, good_logs, mutate.TEXT),
     )
 }  # fmt: skip

@@ -14,7 +14,7 @@ from videolstm.outside.h5_process import H5, TRUST
 from videolstm.outside.h5_server import SECONDS
 
 CORPUS = sorted((Path(__file__).parent / "corpus").iterdir())
-SHORT = 60  # inputs of each format, beside its good files
+SHORT = 100  # inputs of each format, beside its good files
 SLOW_FORMATS = {"command line": 6}
 
 

@@ -1,12 +1,15 @@
 """How programs end, and how they read numbers."""
 
 import argparse
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from videolstm.command import positive_number, run, whole_number
+from videolstm.command import Stopped, positive_number, run, whole_number
 from videolstm.errors import UserError
 
 
@@ -15,6 +18,8 @@ from videolstm.errors import UserError
     [
         (UserError("a.h5: is empty"), 2, "digits: a.h5: is empty\n"),
         (KeyboardInterrupt(), 130, "digits: interrupted\n"),
+        (Stopped(signal.SIGTERM), 143, "digits: ended by SIGTERM\n"),
+        (Stopped(signal.SIGHUP, "step 7 is saved"), 129, "digits: step 7 is saved\n"),
     ],
 )
 def test_endings_are_a_line_and_a_status(ending, status, line, capsys, monkeypatch):
@@ -44,6 +49,37 @@ def test_a_reader_that_stops_ends_the_program_quietly():
     assert process.stderr.read() == ""
     assert process.wait() == 141
     process.stderr.close()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_program_in_good_order(name, tmp_path):
+    program = (
+        "import sys, time\n"
+        "from videolstm.command import run\n"
+        "from videolstm.files import written_beside\n"
+        "def main():\n"
+        "    with written_beside('a.h5'):\n"
+        "        print('writing', flush=True)\n"
+        "        time.sleep(60)\n"
+        "sys.argv = ['digits.py']\n"
+        "run(main)\n"
+    )
+    number = getattr(signal, name)
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "writing\n"
+        assert len(list(tmp_path.iterdir())) == 1
+        process.send_signal(number)
+        said = "interrupted" if name == "SIGINT" else f"ended by {name}"
+        assert process.stderr.read() == f"digits: {said}\n"
+        assert process.wait() == 128 + number
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_faults_of_ours_keep_their_traceback():

@@ -65,12 +65,20 @@ OUTSIDE = (
 )  # fmt: skip
 
 
+def changed(field: str, value: str):
+    """A good model with one field of another value."""
+    model = describe()
+    if field == "timestamp":
+        model.timestamp.append(value)
+    else:
+        setattr(model, field, value)
+    return model
+
+
 @pytest.mark.parametrize("name", OUTSIDE)
 @pytest.mark.parametrize("field", ["name", "timestamp"])
 def test_files_of_a_run_are_in_its_folder(field, name):
-    model = describe()
-    setattr(model, field, name) if field == "name" else model.timestamp.append(name)
-    message = mistake(check_model, model, "m.pbtxt")
+    message = mistake(check_model, changed(field, name), "m.pbtxt")
     assert message.startswith(f"m.pbtxt: the field {field} is ")
 
 
@@ -124,6 +132,32 @@ def test_a_run_writes_nowhere_else(tmp_path):
         done = run_program(folder, "lstm_combo.py", *names)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("folder", [b"a\nb", b"\x1b[2J", b"no text \xff"])
+def test_folders_that_cannot_be_shown(folder, tmp_path):
+    write_files(tmp_path, max_iters=1)
+    before = sorted(tmp_path.rglob("*"))
+    files = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    done = run_program(tmp_path, "lstm_combo.py", *files, "--out", os.fsdecode(folder))
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("lstm_combo: --out is ")
+    assert sorted(tmp_path.rglob("*")) == before
+    message = mistake(check_model, changed("checkpoint_dir", "a\x1bb"), "m.pbtxt")
+    assert message.startswith("m.pbtxt: the field checkpoint_dir is 'a\\x1bb', and")
+    (tmp_path / os.fsdecode(folder)).mkdir()
+    (tmp_path / os.fsdecode(folder) / "a.h5").touch()
+    named_in = tmp_path / os.fsdecode(folder) / "d.pbtxt"
+    assert "text that can be shown" in mistake(locate, "a.h5", named_in, "data_file")
+
+
+def test_files_whose_names_are_no_text_can_be_read(tmp_path):
+    write_files(tmp_path, max_iters=1)
+    odd = os.fsdecode(b"valid \xff.pbtxt")
+    (tmp_path / "valid.pbtxt").rename(tmp_path / odd)
+    files = ("model.pbtxt", "train.pbtxt", odd, "cpu")
+    done = run_program(tmp_path, "lstm_combo.py", *files, "--out", "out")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 # ---- sizes ---------------------------------------------------------------------------

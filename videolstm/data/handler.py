@@ -189,8 +189,8 @@ class DataHandler(ABC):
                 right = "smaller, and so should num_frames or the size of a frame"
             raise UserError(
                 f"{self.path}: the field batch_size is {self.batch_size}, and it "
-                f"should be {right}, because a batch of clips of {self.num_frames} frames of "
-                f"{self.frame_dims} numbers takes {gib(size)}, and {BATCHES_IN_MEMORY} "
-                f"of them should fit into the {gib(available_memory())} of memory that "
-                "are free"
+                f"should be {right}, because a batch of clips of {self.num_frames} "
+                f"frames of {self.frame_dims} numbers takes {gib(size)}, and "
+                f"{BATCHES_IN_MEMORY} of them should fit into the "
+                f"{gib(available_memory())} of memory that are free"
             )

@@ -31,7 +31,7 @@ Answer = tuple[dict[str, Any], np.ndarray | None]
 # chunk is unpacked whole, and takes its size two or three times.
 MOST_MEMORY = 768 * 2**20
 MOST_CHUNK = 128 * 2**20
-BLOCK = 32 * 2**20
+BLOCK = 4 * 2**20  # larger ones are new memory each time, which is slow to come by
 
 MOST_ATTRIBUTE = 2**20
 MOST_NAMES = 20_000

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from videolstm.config import write_text
 from videolstm.errors import UserError
+from videolstm.limits import is_plain
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -49,6 +50,11 @@ class RunFiles:
         self._named = f"{path}: the field checkpoint_dir"
         if folder is not None:
             self._named = "--out"
+            if not is_plain(folder):
+                raise UserError(
+                    f"--out is {folder[:120]!r}, and it should be the name of a folder "
+                    "that can be shown on a line"
+                )
             config.checkpoint_dir = folder
         self.folder = Path(config.checkpoint_dir or ".")
         try:

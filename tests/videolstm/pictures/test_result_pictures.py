@@ -44,7 +44,7 @@ def test_confusion(classes, tmp_path, monkeypatch):
     wanted = sorted(confusion[confusion > 0].tolist()) if classes <= 20 else []
     assert shown == wanted
     right = 100 * np.trace(confusion) / confusion.sum()
-    title = figures[0].get_suptitle()
+    title = figures[0]._suptitle.get_text()  # get_suptitle is of matplotlib 3.8
     assert (
         title
         == f"model $a_b$, data\n{right:.1f}% of {confusion.sum()} videos are right"
