@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import stat
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
@@ -157,7 +158,10 @@ def _read(message: Message, path: Path) -> Message:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
     try:
-        return text_format.Parse(text, message)
+        with warnings.catch_warnings():
+            # Escapes such as \. in a string, which the parser takes as they are.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return text_format.Parse(text, message)
     except text_format.ParseError as error:
         raise UserError(_parse_error(error, path, text, message)) from None
     # What some versions of protobuf raise for numbers of thousands of digits and for

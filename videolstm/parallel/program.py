@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 # disk; then it is told of as if it were the only one.
 PATIENCE = 5.0
 
+# Launchers drop what they have not passed on yet when a rank ends the others: so long
+# what it has printed last may be on its way.
+TRAVEL = 1.0
+
 
 def run(main: Callable[[World], None]) -> None:
     """`videolstm.command.run` of `main`, which is given the processes that it is one
@@ -142,5 +146,6 @@ def _end(world: Ranks, status: int, output: _Output) -> None:
     while not meeting.Test():
         if time.monotonic() > end:
             output.tell(f"rank {world.rank} of {world.ranks} on {socket.gethostname()}")
+            time.sleep(TRAVEL)
             world.abort(status)
         time.sleep(0.01)
