@@ -349,12 +349,3 @@ def test_two_hosts_compute_what_one_process_does(folder, hosts):
     for key, value in arrays[0].items():
         # as in tests/videolstm/parallel: rounding, after 50 gentle steps
         assert difference(arrays[1][key], value) <= 1e-5, key
-
-
-def test_a_rank_of_another_host_that_is_killed_ends_the_run(folder, hosts):
-    run = Running(folder, "dead_host", hosts)
-    everybody = run.everybody()
-    run.send(1, signal.SIGKILL)
-    status, _, _ = run.end()
-    assert status != 0
-    wait_for_end(everybody)
