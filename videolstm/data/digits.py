@@ -12,6 +12,7 @@ numbers are from 0 to 1, whole numbers from 0 to 255.
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -211,7 +212,7 @@ def label_names(dataset: str | None) -> tuple[str, ...]:
 
 def _kind(path: Path) -> str:
     """'idx', 'npz', 'npy' or else 'h5', whose reader says what is wrong with others."""
-    if path.is_dir():
+    if os.path.isdir(path):
         return "idx"
     try:
         with open(path, "rb") as file:
@@ -227,7 +228,7 @@ def _kind(path: Path) -> str:
 
 def _idx_files(path: Path, dataset: str | None) -> tuple[Path, Path | None]:
     """MNIST's files of images and of labels: those of a folder, or a file itself."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         if dataset is not None:
             raise UserError(
                 f"{path}: it has one set of digits, from which {dataset!r} cannot be "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import os
 import re
 import struct
 import zlib
@@ -37,9 +38,9 @@ def find_files(sources: Iterable[str | Path]) -> dict[tuple[str, str], Path]:
     """
     files: dict[tuple[str, str], Path] = {}
     for source in map(Path, sources):
-        if source.is_dir():
+        if os.path.isdir(source):
             candidates = sorted(entry for entry in source.iterdir() if entry.is_file())
-        elif not source.exists():
+        elif not os.path.exists(source):
             raise UserError(f"{source}: no such file or folder")
         elif _NAME.fullmatch(source.name):
             candidates = [source]

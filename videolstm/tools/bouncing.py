@@ -28,6 +28,7 @@ In a program: `videolstm.data.bouncing.BouncingDigits`.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +61,7 @@ _OPTIONAL = (
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: make a set of bouncing digits, or two."""
     chosen = _options(arguments)
-    if not Path(chosen.digits).exists():
+    if not os.path.exists(chosen.digits):
         raise UserError(
             f"{chosen.digits}: no such file: make it with "
             f"`python -m videolstm.tools.digits --out {chosen.digits}`"

@@ -174,8 +174,8 @@ def load_net(path: Path) -> onnx.ModelProto:
     Raises UserError for a file that is none.
     """
     library = _imported("onnx")
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "there is no such file"
+    if not os.path.isfile(path):
+        kind = "is a folder" if os.path.isdir(path) else "there is no such file"
         raise UserError(f"{path}: {kind}, and it should be a net in ONNX format")
     try:
         model = library.load(os.fspath(path))

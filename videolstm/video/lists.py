@@ -78,12 +78,12 @@ def read_videos(
     the kinds of list above.
     """
     source = Path(source)
-    if source.is_dir():
+    if os.path.isdir(source):
         listing = _in_folder(source, folder, classes, part, split)
     elif part is not None:
         raise UserError(
             f"{source}: a part ({part}) is chosen from a folder of splits, and this is "
-            f"{'a file' if source.exists() else 'nothing that is there'}"
+            f"{'a file' if os.path.exists(source) else 'nothing that is there'}"
         )
     else:
         listing = _in_file(source, folder, classes)

@@ -60,19 +60,17 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
     found: dict[str, Source] = {}
     for name in names:
         path = Path(name)
-        if path.is_dir():
+        if os.path.isdir(path):
             sources = list(_searched(path, set()))
             if not sources:
                 raise UserError(
                     f"{path}: neither videos nor images nor .npy in this folder"
                 )
-        elif path.is_file():
+        elif os.path.isfile(path):
             sources = [_file(path)]
         else:
-            there = (
-                "is no file or folder" if path.exists() else "no such file or folder"
-            )
-            raise UserError(f"{path}: {there}")
+            there = "is no" if os.path.exists(path) else "no such"
+            raise UserError(f"{path}: {there} file or folder")
         for source in sources:
             found.setdefault(os.path.realpath(source.path), source)
     return list(found.values())
@@ -102,7 +100,7 @@ def _searched(folder: Path, seen: set[str]) -> Iterator[Source]:
     if images and not videos:
         yield _images(folder, images)
     for path in entries:
-        if path.is_dir():
+        if os.path.isdir(path):
             yield from _searched(path, seen)
         elif path in videos:
             yield _file(path)
@@ -121,7 +119,7 @@ def _suffix(path: Path) -> str:
 
 
 def _is_a(path: Path, suffixes: Collection[str]) -> bool:
-    return _suffix(path) in suffixes and path.is_file()
+    return _suffix(path) in suffixes and os.path.isfile(path)
 
 
 def _file(path: Path) -> Source:

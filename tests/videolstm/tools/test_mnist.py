@@ -176,6 +176,7 @@ def test_labels_must_be_digits(tmp_path):
     [
         ("", "no images of MNIST there, looked for train-images-idx3-ubyte"),
         ("none", "no such file or folder"),
+        ("n" * 300, "no such file or folder"),  # no file can have that name
         ("notes.txt", "not the name of a file of MNIST"),
         (FOUR[1], "no images of MNIST there"),
     ],
