@@ -227,12 +227,15 @@ class Running:
         return found
 
     def send(self, number: int, name: int) -> None:
-        """Sends a signal to a rank: the process that its launcher has told so."""
+        """Sends a signal to a rank."""
+        os.kill(self.rank(number), name)
+
+    def rank(self, number: int) -> int:
+        """The process that its launcher has told that it is that rank."""
         for process, told in self.everybody().items():
             command = Path(f"/proc/{process}/cmdline").read_text()
             if "lstm_combo.py" in command and f"\0PMI_RANK={number}\0" in told:
-                os.kill(process, name)
-                return
+                return process
         raise AssertionError(f"there is no rank {number}")
 
     def end(self) -> tuple[int, str, str]:
@@ -310,8 +313,8 @@ def test_sigterm_during_validation_leaves_it_on_all(folder):
 
 
 def test_sigterm_to_all_as_a_scheduler_sends_it(running):
-    for number in range(3):
-        running.send(number, signal.SIGTERM)
+    for process in [running.rank(number) for number in range(3)]:
+        os.kill(process, signal.SIGTERM)
     status, _, error = running.end()
     assert status == 143
     assert error.count("lstm_combo: stopped by SIGTERM") == 1

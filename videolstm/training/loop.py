@@ -68,7 +68,7 @@ class TrainingLoop(ABC):
         self.model = model
         self.world = world
         self.totals = totals
-        self.stop = StopRequest()
+        self.stop = StopRequest(stays=world.ranks > 1)
         self.train_data = Ahead(train_data)
         self.valid_data = None
         if valid_data is not None:

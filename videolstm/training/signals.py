@@ -34,10 +34,14 @@ class StopRequest:
 
     Attributes:
         asked: number of the signal that came first, or None.
+        stays: whether signals go on to be received after the block when one has come:
+            a scheduler's reach each of several ranks at a moment of its own, and the
+            last one may have stopped by then, because the first was told.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stays: bool = False) -> None:
         self.asked: int | None = None
+        self.stays = stays
         self._when = 0.0
         self._before: dict[int, object] = {}
 
@@ -50,6 +54,8 @@ class StopRequest:
         return self
 
     def __exit__(self, *_) -> None:
+        if self.stays and self.asked is not None:
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before = {}

@@ -147,3 +147,26 @@ def test_the_command_line_of_a_program_that_was_called_from_python(monkeypatch):
     assert command_to_continue("m.pbtxt", Path("a.pbtxt")) == (
         "python lstm_combo.py a.pbtxt t"
     )
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_signals_after_the_block(stays):
+    """Ranks receive a scheduler's signal one after another."""
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with StopRequest(stays) as stop:
+            stop.ask(signal.SIGTERM)
+        assert (signal.getsignal(signal.SIGTERM) is before) is not stays
+        if stays:
+            os.kill(os.getpid(), signal.SIGTERM)  # an echo: the test goes on
+        with StopRequest(stays):  # to which nothing comes
+            pass
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(
+                number,
+                signal.default_int_handler
+                if number == signal.SIGINT
+                else signal.SIG_DFL,
+            )
+        signal.signal(signal.SIGTERM, before)
