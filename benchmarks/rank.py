@@ -23,7 +23,12 @@ from videolstm.parallel import ALONE, World
 from videolstm.parallel.launch import find_launch
 from videolstm.parallel.program import join
 
-END, STEP, MOMENT, LOSSES = range(4)  # what the first rank tells the others to do
+# What the first rank tells the others to do; above that: steps.
+END, MOMENT, LOSSES = range(3)
+
+# Seconds between two looks of a rank that has nothing to do: others are measured then,
+# and most MPI libraries keep a processor busy with waiting.
+PAUSE = 0.002
 
 
 class RankTask(Task):
@@ -35,7 +40,8 @@ class RankTask(Task):
         self.world, self.size = world, size
         config = describe(size)
         self.model = LSTMCombo(config, str(size.model), size.frames)
-        self.model.use_exchange(world.exchange)
+        self.exchange = world.exchange(self.model.params)
+        self.model.use_exchange(self.exchange)
         start = start_weights(self.model.params)
         for param in self.model.params:
             param.w.overwrite(start[param.name])
@@ -44,10 +50,11 @@ class RankTask(Task):
 
     def describe(self) -> dict:
         about = {"name": "videolstm", "blas": cm.blas_name(), "threads": cm.threads()}
-        return about | {"ranks": self.world.describe(self.size.batch)}
+        ranks = self.world.describe(self.size.batch, self.exchange)
+        return about | {"ranks": ranks}
 
     def step(self) -> None:
-        self._together(STEP)
+        self._together(LOSSES + 1)
 
     def losses(self) -> list[float]:
         return self._together(LOSSES)
@@ -57,17 +64,22 @@ class RankTask(Task):
 
     def _together(self, what: int):
         """Has every rank do the same; only the first one calls this."""
-        self.world.most(what)
+        self.tell(what)
         return self._do(what)
 
-    def _do(self, what: int):
-        if what == STEP:
-            return self._step()
-        return self._moment() if what == MOMENT else self._losses()
+    def tell(self, what: int) -> None:
+        if self.world.ranks > 1:
+            self.world.meet().Wait()
+            self.world.most(what)
 
-    def _step(self) -> None:
-        self.model.train_step(self.frames)
-        cm.cuda_sync_threads()
+    def _do(self, what: int):
+        if what == MOMENT:
+            return self._moment()
+        if what == LOSSES:
+            return self._losses()
+        for _ in range(what - LOSSES):
+            self.model.train_step(self.frames)
+        return cm.cuda_sync_threads()
 
     def _losses(self) -> list[float]:
         return self.world.sum(self.model.train_losses.read()).tolist()
@@ -84,18 +96,25 @@ class RankTask(Task):
     def _sample(self) -> dict:
         """As `benchmarks.worker.samples`, with what other ranks are at counted as our
         own."""
-        before, start, steps = self._together(MOMENT), time.perf_counter(), 0
-        while steps == 0 or time.perf_counter() - start < SAMPLE:
-            self.step()
-            steps += 1
+        start = time.perf_counter()
+        self.step()
+        steps = max(1, round(SAMPLE / (time.perf_counter() - start)))
+        before, start = self._together(MOMENT), time.perf_counter()
+        self._together(LOSSES + steps)
         ms = 1e3 * (time.perf_counter() - start) / steps
         quiet = was_quiet(before, self._together(MOMENT))
         return {"ms": ms, "steps": steps, "quiet": quiet}
 
     def follow(self) -> None:
         """What the other ranks do: as they are told."""
-        while (told := self.world.most(END)) != END:
-            self._do(told)
+        told = None
+        while told != END:
+            meeting = self.world.meet()
+            while not meeting.Test():
+                time.sleep(PAUSE)
+            told = self.world.most(END)
+            if told != END:
+                self._do(told)
 
 
 def main() -> None:
@@ -104,7 +123,7 @@ def main() -> None:
     task = RankTask(world, Size(**json.loads(sys.argv[1])), int(sys.argv[2]))
     if world.leads:
         serve(task)
-        world.most(END)
+        task.tell(END)
     else:
         task.follow()
 

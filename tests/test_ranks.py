@@ -338,15 +338,26 @@ def on_hosts(hosts: list[str], command: list[str]) -> list[str]:
     return [mpiexec if word == "MPIEXEC" else word for word in hosts] + rest
 
 
-def test_two_hosts_compute_what_one_process_does(folder, hosts):
+# With as many ranks on each host as on the other, those of a host share their weights.
+WAYS = {
+    3: r"MPICH \S+ adds up their gradients where they lie",
+    4: r"those of a machine share their weights, and MPICH \S+ adds up between them",
+}
+
+
+@pytest.mark.parametrize("ranks", WAYS)
+def test_two_hosts_compute_what_one_process_does(ranks, folder, hosts):
     command = program(*FILES[:3], "auto")
-    alone = launch(folder, [*command, "--out=host"])
-    both = launch(folder, on_hosts(hosts, mpiexec(3, *command, "--out=hosts")))
+    outs = [f"host{ranks}", f"hosts{ranks}"]
+    alone = launch(folder, [*command, f"--out={outs[0]}"])
+    launcher = mpiexec(ranks, *command, f"--out={outs[1]}")
+    both = launch(folder, on_hosts(hosts, launcher))
     for done in (alone, both):
         assert (done.returncode, done.stderr) == (0, "")
-    assert re.search(r"^3 ranks on 2 machines, each with ", both.stdout, re.MULTILINE)
+    said = rf"^{ranks} ranks on 2 machines, each with .+; {WAYS[ranks]}$"
+    assert re.search(said, both.stdout, re.MULTILINE)
     arrays = []
-    for out in ("host", "hosts"):
+    for out in outs:
         (found,) = (folder / out).glob("*.h5")
         arrays.append(read_h5(found)[0])
     for key, value in arrays[0].items():

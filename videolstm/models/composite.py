@@ -17,8 +17,7 @@ from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
 from videolstm.models.stack import LSTMStack
-from videolstm.parallel import ALONE
-from videolstm.parallel.world import Exchange
+from videolstm.parallel import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -124,7 +123,7 @@ class LSTMCombo:
         self.reversed = Sequence(config.lstm[0].input_dims, self.dec_seq_length)
         self.train_losses = cm.learn.Totals(2)
         self.valid_losses = cm.learn.Totals(2)
-        self.exchange = ALONE.exchange
+        self.exchange = Exchange()
 
     @property
     def binary(self) -> bool:
@@ -301,8 +300,7 @@ class LSTMCombo:
                 total.hidden.add(deriv.hidden)
 
     def update(self) -> None:
-        for param in self.exchange.arrived(self.params):
-            param.update()
+        self.exchange.update(self.params)
 
     def train_step(self, frames: np.ndarray) -> None:
         """One update on a batch (num_frames, batch, dims); adds its losses, as they

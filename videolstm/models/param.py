@@ -153,12 +153,24 @@ class Param:
 
     def update(self) -> None:
         """One step against the gradient `dw`."""
+        self.step(self.w, self.history, self.dw, self.rms)
+        self.t += 1
+
+    def step(
+        self,
+        w: cm.CUDAMatrix,
+        history: cm.CUDAMatrix,
+        dw: cm.CUDAMatrix,
+        rms: cm.CUDAMatrix | None,
+    ) -> None:
+        """The step of these elements of the four matrices, which all have one shape; it
+        is not counted."""
         config = self.config
         cm.learn.update(
-            self.w,
-            self.history,
-            self.dw,
-            self.rms,
+            w,
+            history,
+            dw,
+            rms,
             momentum=config.momentum,
             epsilon=self.epsilon(),
             l2_decay=config.l2_decay,
@@ -167,7 +179,6 @@ class Param:
             watch=self.watch,
             index=self.watch_index,
         )
-        self.t += 1
 
     # ------------------------------------------------------------------- checkpoints
 

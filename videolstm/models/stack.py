@@ -9,7 +9,7 @@ from videolstm.models.inputs import Inputs
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
-from videolstm.parallel import ALONE
+from videolstm.parallel import Exchange
 
 
 class LSTMStack:
@@ -30,7 +30,7 @@ class LSTMStack:
         self.layers = [LSTM(c, steps, path, reproduce_2016) for c in configs]
         self.top = self.layers[-1]
         self.outputs = Sequence(self.top.config.output_dims, steps)
-        self.exchange = ALONE.exchange
+        self.exchange = Exchange()
 
     @property
     def params(self) -> list[Param]:

@@ -14,8 +14,7 @@ from videolstm.config_memory import check_model_memory
 from videolstm.models.dropout import Dropout
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence
-from videolstm.parallel import ALONE
-from videolstm.parallel.world import Exchange
+from videolstm.parallel import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
@@ -60,7 +59,7 @@ class Classifier(ABC):
         self.probabilities = Sequence(self.num_classes, num_frames)
         self.average = Sequence(self.num_classes, 1)
         self.train_totals = cm.learn.Totals(2)
-        self.exchange = ALONE.exchange
+        self.exchange = Exchange()
 
     @abstractmethod
     def _build(self) -> None:
@@ -130,8 +129,7 @@ class Classifier(ABC):
         """Back from the derivatives that `add_losses` left; fills every `Param.dw`."""
 
     def update(self) -> None:
-        for param in self.exchange.arrived(self.params):
-            param.update()
+        self.exchange.update(self.params)
 
     def train_step(self, frames: np.ndarray, labels: np.ndarray) -> None:
         """One update on a batch (num_frames, batch, dims); adds its loss and right

@@ -1,6 +1,6 @@
 """Training on many machines: one batch shared out to processes that are started by an
 MPI launcher."""
 
-from videolstm.parallel.world import ALONE, World
+from videolstm.parallel.world import ALONE, Exchange, World
 
-__all__ = ["ALONE", "World"]
+__all__ = ["ALONE", "Exchange", "World"]

@@ -7,40 +7,31 @@ goes back, and while the first are used the last are still on their way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from mpi4py import MPI
 
 import cudamat as cm
+from videolstm.parallel.layout import layout, place
 from videolstm.parallel.progress import Progress
-from videolstm.parallel.transport import Transport, choose_transport
+from videolstm.parallel.transport import Transport
 from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
     from videolstm.models.param import Param
-
-_ALIGNED = 16  # elements; each weight's gradient begins at a multiple, as alone it does
 
 
 class Message:
     """The gradients of some weights, one after the other in memory of their own, into
     which `Param.dw` of each is moved."""
 
-    def __init__(
-        self, params: list[Param], transport: Callable[[cm.CUDAMatrix], Transport]
-    ) -> None:
+    def __init__(self, params: list[Param], transport: type[Transport]) -> None:
         self.params = params
-        starts, end = [], 0
-        for param in params:
-            starts.append(end)
-            size = param.shape[0] * param.shape[1]
-            end += -(-size // _ALIGNED) * _ALIGNED
+        starts, end = layout(params)
         flat = cm.zeros((1, end))
         for param, start in zip(params, starts, strict=True):
-            size = param.shape[0] * param.shape[1]
-            place = flat.col_slice(start, start + size).reshape(param.shape)
-            param.dw = place.assign(param.dw)
+            param.dw = place(flat, param, start).assign(param.dw)
         self.transport = transport(flat)
         self.requests: list[MPI.Request] = []
 
@@ -63,33 +54,26 @@ class GradientExchange(Exchange):
     Every rank has to say `ready` of the same weights in the same order. MPI adds them
     up in an order of its own, which depends on the number of ranks, and hands the same
     result to all.
+
+    Args:
+        transport: what brings memory to MPI. note: for the user, after `describe`.
     """
 
-    def __init__(self, comm: MPI.Comm) -> None:
+    def __init__(
+        self, comm: MPI.Comm, transport: type[Transport], note: str = ""
+    ) -> None:
         self._comm = comm
+        self._transport, self._note = transport, note
         self._progress = Progress()
         self._messages: dict[str, Message] = {}
         self._under_way: list[Message] = []
-        self._make: Callable[[cm.CUDAMatrix], Transport] | None = None
-
-    @property
-    def transport(self) -> Callable[[cm.CUDAMatrix], Transport]:
-        """What brings memory to MPI; known once the board is."""
-        if self._make is None:
-            self._make = choose_transport()
-        return self._make
-
-    @property
-    def way(self) -> str:
-        """How gradients travel, in words."""
-        return self.transport.way
 
     def ready(self, params: Iterable[Param]) -> None:
         params = list(params)
         name = params[0].name
         message = self._messages.get(name)
         if message is None or message.params != params:  # or another model's
-            message = self._messages[name] = Message(params, self.transport)
+            message = self._messages[name] = Message(params, self._transport)
         if message in self._under_way:  # a backward pass that no update followed
             self._finish()
         if cm.load().kind == "cuda":
@@ -100,12 +84,16 @@ class GradientExchange(Exchange):
         message.send(self._comm, self._progress)
         self._under_way.append(message)
 
-    def arrived(self, params: Iterable[Param]) -> Iterator[Param]:
+    def update(self, params: Iterable[Param]) -> None:
         while self._under_way:
             message = self._under_way[0]
             message.wait(self._progress)
-            yield from message.params
+            for param in message.params:
+                param.update()
             self._under_way.pop(0)
+
+    def describe(self, mpi: str) -> str:
+        return f"{mpi} adds up their gradients {self._transport.way}{self._note}"
 
     def _finish(self) -> None:
         for message in self._under_way:

@@ -17,8 +17,11 @@ from mpi4py import MPI
 
 import cudamat as cm
 from videolstm.errors import UserError
+from videolstm.parallel import shared
 from videolstm.parallel.exchange import GradientExchange
-from videolstm.parallel.world import World
+from videolstm.parallel.shared import SharedExchange
+from videolstm.parallel.transport import choose_transport
+from videolstm.parallel.world import Exchange, World
 
 if TYPE_CHECKING:
     from videolstm.models.param import Param
@@ -43,7 +46,6 @@ class Ranks(World):
         self._machine = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
         self._meeting = self.comm.Dup()  # where no other message can be in the way
         self.mpi = _library()
-        self.exchange = GradientExchange(self.comm.Dup())
 
     @property
     def local_rank(self) -> int:
@@ -138,6 +140,28 @@ class Ranks(World):
                     "board"
                 )
 
+    # ------------------------------------------------------------------- gradients
+
+    def exchange(self, params: Sequence[Param]) -> Exchange:
+        here = self._machine.size
+        able = cm.load().kind == "cpu" and here > 1
+        able = able and os.environ.get(shared.VARIABLE) != "0"
+        needed = shared.needed(params, here)
+        short = able and not shared.can_have(needed)
+        found = self.comm.allgather((able, here, short, socket.gethostname()))
+        if all(able and there == here for able, there, *_ in found):
+            host = next((host for *_, short, host in found if short), None)
+            if host is None:
+                machines = self.comm.Split(self.local_rank)
+                return SharedExchange(self._machine.Dup(), machines)
+            note = (
+                f" (to share their weights they would need {needed / 2**20:.0f} MiB of "
+                f"{shared.PLACE}, which {host} does not have)"
+            )
+        else:
+            note = ""
+        return GradientExchange(self.comm.Dup(), choose_transport(), note)
+
     # ------------------------------------------------------------------- the end
 
     def meet(self) -> MPI.Request:
@@ -150,7 +174,7 @@ class Ranks(World):
 
     # ------------------------------------------------------------------- in words
 
-    def describe(self, batch_size: int) -> str:
+    def describe(self, batch_size: int, exchange: Exchange) -> str:
         about = (self.local_rank, len(self.share_of(batch_size)), cm.threads())
         numbers, cases, threads = zip(*self.comm.allgather(about), strict=True)
         machines = numbers.count(0)
@@ -160,7 +184,7 @@ class Ranks(World):
             parts.append(_span(threads, "thread"))
         return (
             f"{self.ranks} ranks on {where}, each with {' and '.join(parts)}; "
-            f"{self.mpi} adds up their gradients {self.exchange.way}"
+            f"{exchange.describe(self.mpi)}"
         )
 
 

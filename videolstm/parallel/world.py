@@ -27,10 +27,16 @@ class Exchange:
         """Says that `Param.dw` of these is complete, and will be changed by nobody
         before the update."""
 
-    def arrived(self, params: Iterable[Param]) -> Iterable[Param]:
-        """The same params as soon as `dw` is the sum over all ranks, perhaps in another
-        order."""
-        return params
+    def update(self, params: Iterable[Param]) -> None:
+        """Updates the same params, each as soon as its gradient is summed over all
+        ranks, perhaps in another order. On the first rank `Param.dw` is that sum from
+        then on."""
+        for param in params:
+            param.update()
+
+    def describe(self, mpi: str) -> str:
+        """What happens to gradients, for the user; `mpi` is the name of the library."""
+        return ""
 
 
 class World:
@@ -38,14 +44,10 @@ class World:
 
     Attributes:
         rank, ranks: number of this process, from 0, and of all of them.
-        exchange: for the gradients of the model.
     """
 
     rank = 0
     ranks = 1
-
-    def __init__(self) -> None:
-        self.exchange = Exchange()
 
     @property
     def leads(self) -> bool:
@@ -99,9 +101,13 @@ class World:
         """Raises UserError, on every rank, where the ranks' weights are no longer the
         same bits."""
 
-    def describe(self, batch_size: int) -> str:
-        """A line for the user on who has what part of a batch; empty for one
-        process."""
+    def exchange(self, params: Sequence[Param]) -> Exchange:
+        """For the gradients of a model with these weights, on the board in use."""
+        return Exchange()
+
+    def describe(self, batch_size: int, exchange: Exchange) -> str:
+        """A line for the user on who has what part of a batch, and what happens to
+        gradients; empty for one process."""
         return ""
 
 

@@ -51,12 +51,13 @@ def share_out(
         }
     )
     world.copy_start(model.params)
-    model.use_exchange(world.exchange)
+    exchange = world.exchange(model.params)
+    model.use_exchange(exchange)
     for dropout in model.dropouts:
         dropout.part, dropout.whole = world.share_of(size), size
     for handler in (train_data, valid_data):
         handler.part = (world.rank, world.ranks)
-    print(world.describe(size))
+    print(world.describe(size, exchange))
 
 
 def _digest(data: DataHandler) -> str:

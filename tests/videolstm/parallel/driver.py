@@ -53,14 +53,15 @@ def main(world: World) -> None:
         if "probe" in case:
             getattr(probes, case["probe"])(world, folder / case["name"])
             continue
-        if case.get("staged"):
-            world.exchange = probes.staged_exchange()
+        usual = world.exchange
+        if "exchange" in case:
+            world.exchange = getattr(probes, case["exchange"])(world)
         os.makedirs(folder / case["name"], exist_ok=True)
         program = importlib.import_module(case["program"])
         before, sys.argv = sys.argv, [case["program"], *case["arguments"]]
         with leave_digests(world, case["name"]):
             program.train(world)
-        sys.argv = before
+        world.exchange, sys.argv = usual, before
 
 
 if __name__ == "__main__":

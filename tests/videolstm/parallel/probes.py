@@ -1,6 +1,7 @@
 """What several ranks are asked to do together; each writes down what came of it."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import cudamat as cm
 from tests.videolstm.helpers import describe, make
 from videolstm.errors import UserError
 from videolstm.files import CannotWrite
-from videolstm.parallel import World, transport
+from videolstm.parallel import World, shared, transport
 from videolstm.parallel.exchange import GradientExchange
 
 
@@ -66,6 +67,9 @@ def agree(world: World, folder: Path) -> None:
         weight[0, 0] = np.nextafter(weight[0, 0], 1e9, dtype=weight.dtype)
         model.params[-1].w.overwrite(weight)
     found["one bit"] = outcome(lambda: world.check_weights(model.params, 9))
+    usual, shared.can_have = shared.can_have, lambda count: rank == 0
+    found["short of memory"] = world.exchange(model.params).describe("MPI")
+    shared.can_have = usual
     found["pieces"] = [pieces(world, kind) for kind in ("InPlace", "Staged")]
     # whatever this MPI answers, it has to know the question or be found not to
     found["boards"] = transport.takes_boards_memory() in (True, False)
@@ -88,11 +92,33 @@ def pieces(world: World, kind: str) -> list[float]:
     return matrix.asarray()[0].tolist()
 
 
-def staged_exchange():
+# ---- other ways for gradients than the usual one: what takes the place of `exchange`
+
+
+def staged(world: World):
     """Gradients as they go from a CUDA board to an MPI that takes no such memory; here
     board and host are one."""
-    from mpi4py import MPI
+    return lambda params: GradientExchange(world.comm.Dup(), transport.Staged)
 
-    exchange = GradientExchange(MPI.COMM_WORLD.Dup())
-    exchange._make = transport.Staged
+
+def own_weights(world: World):
+    """What a user gets who wants no memory to be shared."""
+
+    def exchange(params):
+        os.environ[shared.VARIABLE] = "0"
+        try:
+            return type(world).exchange(world, params)
+        finally:
+            del os.environ[shared.VARIABLE]
+
+    return exchange
+
+
+def two_a_machine(world: World):
+    """As if every two ranks were on a machine of their own."""
+
+    def exchange(params):
+        machine = world.comm.Split(world.rank // 2)
+        return shared.SharedExchange(machine, world.comm.Split(world.rank % 2))
+
     return exchange

@@ -46,12 +46,20 @@ def folder(tmp_path_factory):
         return [case("digits", f"digits_{ranks}_half", max_iters=HALF)]
 
     drive(folder, 1, [*(case(name, f"{name}_1") for name in CASES), *halves(1)])
-    again = case("digits", "digits_again") | {"staged": True}
-    plan = [*(case(name, f"{name}_2") for name in CASES), again, *halves(2)]
+
+    def otherwise(name: str, exchange: str, ranks: int) -> dict:
+        found = case(name, f"{name}_{exchange}_{ranks}")
+        return found | {"exchange": exchange}
+
+    staged = otherwise("digits", "staged", 2)
+    plan = [*(case(name, f"{name}_2") for name in CASES), staged, *halves(2)]
     drive(folder, 2, [{"probe": "agree", "name": "probe2"}, *plan])
     plan = [case(name, f"{name}_3") for name in CASES]
+    plan += [otherwise(name, "own_weights", 3) for name in CASES]
     drive(folder, 3, [*plan, continued(3, 1), continued(3, 2)])
-    drive(folder, 4, [case("digits", "digits_4"), case("classes", "classes_4")])
+    plan = [case(name, f"{name}_4") for name in ("digits", "classes")]
+    plan += [otherwise(name, "two_a_machine", 4) for name in ("digits", "classes")]
+    drive(folder, 4, plan)
     drive(folder, 1, [continued(1, 2)])
     return folder
 
@@ -70,8 +78,13 @@ def rows_of(folder) -> list[dict[str, float]]:
     return [{k: float(v) for k, v in row.items() if v} for row in rows]
 
 
-RUNS = [f"{name}_{ranks}" for name in CASES for ranks in (2, 3)]
-RUNS += ["digits_4", "classes_4", "digits_again"]
+RUNS = [f"{name}_{way}" for name in CASES for way in ("2", "3", "own_weights_3")]
+RUNS += [
+    f"{name}_{way}"
+    for name in ("digits", "classes")
+    for way in ("4", "two_a_machine_4")
+]
+RUNS += ["digits_staged_2"]
 CONTINUED = ["digits_1_3", "digits_2_3", "digits_2_1"]
 
 
@@ -123,14 +136,14 @@ def test_printed_numbers_are_those_of_one_process(run, folder):
 @pytest.mark.parametrize("run", [*RUNS, *CONTINUED])
 def test_ranks_agree_to_the_bit(run, folder):
     digests = [path.read_text() for path in sorted((folder / run).glob("rank*.txt"))]
-    ranks = 2 if run == "digits_again" else int(run.rsplit("_", 1)[1])
-    assert len(digests) == ranks
+    assert len(digests) == int(run.rsplit("_", 1)[1])
     assert len(set(digests)) == 1
 
 
 def test_the_same_run_has_the_same_bytes(folder):
-    """Again, and with gradients that go through memory of the host."""
-    runs = ("digits_2", "digits_again")
+    """Again, and with gradients that go through memory of the host: two numbers have
+    one sum in any order."""
+    runs = ("digits_2", "digits_staged_2")
     one, again = (read_h5(file_of(folder / name, ".h5"))[0] for name in runs)
     for key, value in one.items():
         assert again[key].tobytes() == value.tobytes(), key
@@ -150,10 +163,13 @@ def test_only_the_first_rank_writes(folder):
 
 def test_only_the_first_rank_prints(folder):
     output = (folder / "output3.txt").read_text()
-    assert len(re.findall(r"^Step 10 ", output, re.MULTILINE)) == len(CASES)
+    assert len(re.findall(r"^Step 10 ", output, re.MULTILINE)) == 2 * len(CASES)
     shared = re.findall(r"^3 ranks on one machine, each with (.+); ", output, re.M)
     assert shared[0] == "1 to 2 cases of each batch and 1 thread"
-    assert " adds up their gradients where they lie" in output
+    ways = re.findall(r"^3 ranks on one machine, .+; (.+)$", output, re.MULTILINE)
+    assert re.fullmatch(r"they share their weights in memory of MPICH [\d.]+", ways[0])
+    own = ways[len(CASES)]
+    assert re.fullmatch(r"MPICH [\d.]+ adds up their gradients where they lie", own)
 
 
 # ---- what they decide together -------------------------------------------------------
@@ -214,6 +230,15 @@ def test_weights_that_differ_are_noticed(name, step, answers):
         kind, text = answer[name]
         assert kind == "UserError"
         assert "are not the bits of rank 0, on " in text and f"step {step}:" in text
+
+
+def test_where_memory_is_short_each_has_its_own(answers):
+    for answer in answers:
+        assert re.fullmatch(
+            r"MPI adds up their gradients where they lie \(to share their weights they "
+            r"would need \d MiB of /dev/shm, which \S+ does not have\)",
+            answer["short of memory"],
+        )
 
 
 def test_the_start_is_that_of_the_first(answers):

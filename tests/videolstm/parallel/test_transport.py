@@ -87,7 +87,5 @@ def test_a_process_by_itself():
     assert ALONE.gather("x") == ["x"]
     assert list(ALONE.share_of(4)) == [0, 1, 2, 3]
     np.testing.assert_array_equal(ALONE.sum([1.5, 2.0]), [1.5, 2.0])
-    params = [object(), object()]
-    ALONE.exchange.ready(params)
-    assert list(ALONE.exchange.arrived(params)) == params
-    assert ALONE.describe(80) == ""
+    exchange = ALONE.exchange([])
+    assert exchange.describe("MPICH") == ALONE.describe(80, exchange) == ""
