@@ -33,6 +33,8 @@ _BY_NAME = {
     "cm_sparse_gradient": "weight gradients",
     "cm_sum_axis": "weight gradients",
     "cm_lstm_diag_grad": "weight gradients",
+    "cm_pack": "recurrent",
+    "cm_dot_packed": "recurrent",
     "cm_lstm_fprop": "gates",
     "cm_lstm_bprop": "gates",
     "cm_output": "loss",

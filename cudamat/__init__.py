@@ -58,11 +58,13 @@ from .interop import SharingError
 from .learn import mult_by_sigmoid_deriv
 from .library import CUDAMatException, load
 from .matrix import CUDAMatrix, empty, empty_like, reformat, zeros
+from .packed import Packed
 from .random import RandomState, random_state
 
 __all__ = [
     "CUDAMatException",
     "CUDAMatrix",
+    "Packed",
     "Device",
     "MAX_ONES",
     "RandomState",

@@ -123,10 +123,13 @@ PROTOTYPES = {
     "cm_set_selected_columns": [_MATRIX] * 3,
     "cm_read_value": [_MATRIX, _LONG, _LONG, ct.POINTER(_REAL)],
     "cm_write_value": [_MATRIX, _LONG, _LONG, _REAL],
-    # products (product.cu, correlate.cu)
+    # products (product.cu, correlate.cu, packed.cu)
     "cm_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
     "cm_subtract_dot": [_MATRIX, _MATRIX, _MATRIX, _REAL, _REAL],
     "cm_correlate": [_MATRIX] * 3,
+    "cm_packed_size": [_MATRIX, ct.POINTER(_LONG)],
+    "cm_pack": [_MATRIX] * 2,
+    "cm_dot_packed": [_MATRIX] * 3 + [_REAL],
     "cm_blas_open": [_TEXT],
     "cm_blas_describe": [_TEXT, _INT],
     # sparse frames (sparse.cu)

@@ -72,6 +72,8 @@ class LSTM:
             param.decays = not reproduce_2016
         if config.HasField("pretrained"):
             take_pretrained(config, self.params, path)
+        # w_dense on the way forward, its transpose on the way back
+        self.recurrent = cm.Packed()
         self.gates = Sequence(4 * n, steps)
         self.hidden = Sequence(n, steps + 1)
         self.cell = Sequence(n, steps + 1)
@@ -110,6 +112,7 @@ class LSTM:
         """
         for sequence in (self.gates, self.hidden, self.cell):
             sequence.resize(batch)
+        self.recurrent.pack(self.w_dense)
         self.train = train
         self.first = 1 if copy_state else 0  # first step that is computed
         self.has_state = state is not None
@@ -138,7 +141,7 @@ class LSTM:
         gates, before = self.gates[t], self.hidden[t]
         is_fed = self.fed <= t < self.fed_until
         if t > 0 or self.has_state:
-            cm.dot(self.w_dense, before, gates, beta=1.0 if is_fed else 0.0)
+            self.recurrent.dot(before, gates, beta=1.0 if is_fed else 0.0)
         elif not is_fed:
             gates.assign(0.0)
         cm.learn.lstm_fprop(
@@ -173,6 +176,7 @@ class LSTM:
         for sequence in (self.hidden_deriv, self.cell_deriv, self.state_deriv):
             sequence.resize(batch)
         self.cell_deriv[0].assign(0.0)
+        self.recurrent.pack(self.w_dense.T)
 
     def output_bprop(self, deriv: cm.CUDAMatrix) -> None:
         """From the derivative (output_dims, steps batch) of the outputs to
@@ -212,7 +216,7 @@ class LSTM:
 
     def _recurrent_deriv(self, t: int, target: cm.CUDAMatrix, beta: float) -> None:
         """target = beta target + derivative through step t of the step before."""
-        cm.dot(self.w_dense.T, self.gates[t], target, beta=beta)
+        self.recurrent.dot(self.gates[t], target, beta=beta)
 
     def _state_deriv(self) -> State:
         if self.first == 0:
