@@ -139,6 +139,20 @@ def test_any_size_needs_one(tmp_path):
         make(path, size=(6, 9))
 
 
+def test_a_net_that_reads_more_than_there_is(tmp_path):
+    """4096 images of 16000x16000 pixels; the layer could be computed for smaller."""
+    path = tiny_net(tmp_path / "net.onnx")
+
+    def large(graph):
+        shape = graph.input[0].type.tensor_type.shape
+        for dim, value in zip(shape.dim, (4096, 3, 16000, 16000), strict=True):
+            dim.dim_value = value
+
+    changed(path, large)
+    with pytest.raises(UserError, match="4096 images of 16000x16000 pixels at once, "):
+        make(path, "conv")
+
+
 # ---- wrong ones ----------------------------------------------------------------------
 
 
