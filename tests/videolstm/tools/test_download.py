@@ -138,6 +138,18 @@ def test_a_wrong_part_is_given_up(server, tmp_path, part):
     assert files_in(tmp_path) == {"data.bin": CONTENT}
 
 
+@pytest.mark.parametrize(
+    "said", [b"[" * 50_000, b"\xff", b"[]", b"", b'{"version": 1}']
+)
+def test_a_damaged_origin_is_none(server, tmp_path, said):
+    """Then nobody knows what the part is of, and all is fetched."""
+    (tmp_path / "data.bin.part").write_bytes(OTHER[:HALF])
+    (tmp_path / "data.bin.part.from").write_bytes(said)
+    fetch(remote(server.put("a", file(CONTENT, tag='"v1"')), md5=None), tmp_path)
+    assert server.asked("a") == [None]
+    assert files_in(tmp_path) == {"data.bin": CONTENT}
+
+
 def test_a_part_may_be_whole(server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
     fetch(remote(server.put("a", file(CONTENT))), tmp_path)
