@@ -45,6 +45,8 @@ def prepare_videos(folder: Path) -> None:
         "ucf/classInd.txt": b"1 run\n2 walk\n",
         "ucf/testlist01.txt": b"walk/film.npy\n",
         "hmdb/walk_test_split1.txt": b"film.npy 1 \nother.avi 2 \n",
+        "pictures/a.png": films.picture(),
+        "pictures/b.png": films.picture(),
     }.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
@@ -68,12 +70,10 @@ def use_video(path: Path) -> None:
 
 def use_image(path: Path) -> None:
     """An image of a folder that has two others."""
-    with tempfile.TemporaryDirectory() as folder:
-        for name in ("a.png", "b.png"):
-            (Path(folder) / name).write_bytes(films.picture())
-        (Path(folder) / path.name).write_bytes(path.read_bytes())
-        (source,) = find_sources([folder])
-        _cut(source)
+    folder = path.with_name("pictures")
+    (folder / path.name).write_bytes(path.read_bytes())
+    (source,) = find_sources([folder])
+    _cut(source)
 
 
 use_array = use_video
