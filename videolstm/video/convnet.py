@@ -278,11 +278,11 @@ def _find(model: onnx.ModelProto, layer: str | None, path: Path) -> str:
     nodes = [node.name for node in model.graph.node]
     known = [*names, *(name for name in nodes if name and isinstance(name, str))]
     close = difflib.get_close_matches(layer, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"did you mean {close[0]!r}? It" if close else "it"
     shown = ", ".join(names[-_LISTED:])
     left = len(names) - _LISTED
     more = f"{left} others and " if left > 0 else ""
-    raise UserError(f"{path}: has no layer {layer!r}{hint} It has {more}{shown}")
+    raise UserError(f"{path}: has no layer {layer!r}; {hint} has {more}{shown}")
 
 
 def _read_by(node: onnx.NodeProto) -> Iterator[str]:

@@ -213,7 +213,7 @@ def no_cases(graph):
         (whole_numbers, "relu6", "gives int32 of shape"),
         (no_cases, "relu6", "gives float32 of shape ()"),
         (lambda graph: None, "fc8", "has no layer 'fc8'; did you mean 'fc6'? It has"),
-        (lambda graph: None, "x", "It has conv, relu, flat, fc6, relu6, prob"),
+        (lambda graph: None, "x", "no layer 'x'; it has conv, relu, flat, fc6"),
         (lambda graph: graph.output.add(name="fc6"), None, "has 2 outputs: name one"),
         (lambda graph: graph.ClearField("output"), "fc6", "no net in ONNX format"),
         (lambda graph: graph.node.pop(0), "fc6", "cannot load it"),
