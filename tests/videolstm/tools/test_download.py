@@ -185,6 +185,8 @@ TROUBLE = {
     "wrong-sum": ([file(OTHER)], f"should be {MD5}; what came is kept as"),
     "bad-chunk": ([raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")],
                   "the connection was cut"),
+    "chunk-below-0": ([raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           b"-ffffffffffffffffffff\r\n")], "the connection was cut"),
     "cut": ([file(CONTENT, cut=999), answer(404)], "404"),
     "always-cut": ([file(CONTENT, cut=9)], "cut after 45 of 300,000 bytes"),
     "never-more": ([file(CONTENT, cut=0)], "cut after 0 of 300,000 bytes"),
