@@ -5,10 +5,11 @@
 Each format is read by a process of its own, which is watched: where it dies or stops
 answering, the input is a failure, and the next process goes on behind it.
 
-The programs read an .h5 in a process of its own, which takes time on a busy computer.
-So here 49 of 50 are read in the process that reads all the rest. Where it dies, or
-takes too long or too much, the library has failed, and the input is read once more, as
-the programs do: it is a failure only if that does not end in a sentence.
+The programs read an .h5, a video, an image and a net in a process of its own, which
+takes time on a busy computer. So here 49 of 50 are read in the process that reads all
+the rest. Where it dies, or takes too long or too much, the library has failed, and the
+input is read once more, as the programs do: it is a failure only if that does not end
+in a sentence.
 
 Inputs that fail are kept in --out and can be repeated by
 
@@ -60,8 +61,8 @@ def work(name: str, seed: int, first: int, last: int, folder: Path) -> None:
     for number in range(first, last):
         print(json.dumps({"at": number}), flush=True)
         failure = trials.run(number)
-        # What is not reported yet is lost with the process, which an .h5 may end.
-        every = 1 if FORMATS[name].suffix == ".h5" else _REPORT_EVERY
+        # What is not reported yet is lost with the process, which a library may end.
+        every = 1 if FORMATS[name].library else _REPORT_EVERY
         if failure is not None or (number - first) % every == 0:
             _report(trials)
     _report(trials)
@@ -108,7 +109,7 @@ class Watch:
         at = first if at is None else at
         if (ended and status == 0) or time.monotonic() >= self.until:
             return last
-        if FORMATS[self.name].suffix == ".h5" and last - first > 1:
+        if FORMATS[self.name].library and last - first > 1:
             self._alone(at, f"the process ended with {status}")
         else:
             self.tally.inputs += 1
@@ -116,7 +117,7 @@ class Watch:
         return at + 1
 
     def _alone(self, number: int, why: str) -> None:
-        """An input with which the HDF5 library has failed, read as the programs do."""
+        """An input with which a library has failed, read as the programs do."""
         self._process(number, number + 1)
         self.tally.library.setdefault(number, f"{why}, and not in a process of its own")
 
@@ -216,7 +217,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(tallies))
     for name, tally in tallies.items():
         for number, how in tally.library.items():
-            print(f"{name} {number}, seed {chosen.seed}: the HDF5 library: {how}")
+            library = FORMATS[name].library
+            print(f"{name} {number}, seed {chosen.seed}: {library}: {how}")
     return int(any(tally.failures for tally in tallies.values()))
 
 

@@ -14,6 +14,12 @@ from pathlib import Path
 
 from tests.fuzz import mutate
 from tests.fuzz.commands import an_argument, command_lines, run_command
+from tests.fuzz.download_readings import (
+    good_answers,
+    good_parts,
+    use_answers,
+    use_part,
+)
 from tests.fuzz.mutate import Mutator
 from tests.fuzz.readings import (
     COUNTED,
@@ -43,12 +49,30 @@ from tests.fuzz.readings import (
     use_model,
     use_patches,
 )
+from tests.fuzz.video_readings import (
+    good_arrays,
+    good_class_lists,
+    good_hmdb_splits,
+    good_images,
+    good_nets,
+    good_video_lists,
+    good_videos,
+    use_array,
+    use_class_list,
+    use_hmdb_split,
+    use_image,
+    use_net,
+    use_ucf_split,
+    use_video,
+    use_video_list,
+)
 
 
 @dataclass(frozen=True)
 class Format:
     """A format; see the module. `read(path)` reads a file that lies in a folder which
-    `prepare` has filled."""
+    `prepare` has filled. library: what may crash on it, of others, for which the
+    programs have a process of its own."""
 
     name: str
     suffix: str
@@ -56,6 +80,7 @@ class Format:
     seeds: Callable[[], list[bytes]]
     mutators: Sequence[Mutator]
     part: float = 1.0
+    library: str = ""
 
     @functools.cached_property
     def mutate(self) -> Mutator:
@@ -65,16 +90,18 @@ class Format:
 # ---- the table -----------------------------------------------------------------------
 
 GZIPPED_IDX = (mutate.inside_gzip(*mutate.BYTES), *mutate.BYTES)
+_H5 = "the HDF5 library"
 
 FORMATS = {
     row.name: row
     for row in (
         Format("model", ".pbtxt", use_model, good_models, mutate.TEXT, 2),
         Format("data", ".pbtxt", use_data, good_datas, mutate.TEXT, 2),
-        Format("checkpoint", ".h5", use_checkpoint, good_checkpoints, mutate.H5, 2),
-        Format("features", ".h5", use_features, good_features, mutate.H5, 2),
-        Format("mean", ".h5", use_mean, good_mean_files, mutate.H5, 0.5),
-        Format("digits", ".h5", use_digits, good_digits_h5, mutate.H5),
+        Format("checkpoint", ".h5", use_checkpoint, good_checkpoints, mutate.H5, 2,
+               _H5),
+        Format("features", ".h5", use_features, good_features, mutate.H5, 2, _H5),
+        Format("mean", ".h5", use_mean, good_mean_files, mutate.H5, 0.5, _H5),
+        Format("digits", ".h5", use_digits, good_digits_h5, mutate.H5, 1, _H5),
         Format("npz", ".npz", use_digits, good_npz, mutate.NPY, 0.5),
         Format("npy", ".npy", use_patches, good_npy, mutate.NPY, 2),
         Format("idx", "-ubyte.gz", use_idx, good_idx, GZIPPED_IDX),
@@ -91,5 +118,15 @@ FORMATS = {
         Format("command line", ".args", run_command, command_lines,
                (an_argument,), 0.25),
         Format("log", ".csv", use_log, good_logs, mutate.TEXT),
+        Format("video", ".mkv", use_video, good_videos, mutate.VIDEO, 2, "FFmpeg"),
+        Format("image", ".png", use_image, good_images, mutate.VIDEO, 1, "Pillow"),
+        Format("video array", ".npy", use_array, good_arrays, mutate.NPY),
+        Format("net", ".onnx", use_net, good_nets, mutate.VIDEO, 1, "ONNX Runtime"),
+        Format("video list", ".txt", use_video_list, good_video_lists, mutate.TEXT),
+        Format("ucf split", ".txt", use_ucf_split, good_video_lists, mutate.TEXT),
+        Format("hmdb split", ".txt", use_hmdb_split, good_hmdb_splits, mutate.TEXT),
+        Format("class list", ".txt", use_class_list, good_class_lists, mutate.TEXT),
+        Format("answer", ".npy", use_answers, good_answers, mutate.HTTP, 2),
+        Format("download part", ".npy", use_part, good_parts, mutate.BYTES),
     )
 }  # fmt: skip

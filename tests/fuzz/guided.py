@@ -7,8 +7,9 @@ Inputs that reach something new are kept in CORPUS_DIR and changed further. What
 no UserError ends it, and the input is written to /tmp/crash-...; `python -m
 tests.fuzz.guided FORMAT FILE` reads a file again. The options are libFuzzer's.
 
-An .h5 is read in this process (VIDEOLSTM_TRUST_H5), because coverage is not seen in
-another one: there a crash of the HDF5 library ends the run.
+What has a process of its own otherwise is read in this one (VIDEOLSTM_TRUST_H5 and
+VIDEOLSTM_TRUST_VIDEOS), because coverage is not seen in another one: there a crash of a
+library ends the run.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ try:
 except ImportError:
     sys.exit("python -m tests.fuzz.guided needs atheris: pip install atheris")
 
-os.environ["VIDEOLSTM_TRUST_H5"] = "1"
+os.environ["VIDEOLSTM_TRUST_H5"] = os.environ["VIDEOLSTM_TRUST_VIDEOS"] = "1"
 
 with atheris.instrument_imports(include=["videolstm"]):
     from tests.fuzz.formats import FORMATS

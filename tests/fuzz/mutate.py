@@ -219,3 +219,6 @@ def inside_gzip(*mutators: Mutator) -> Mutator:
 
 H5: Sequence[Mutator] = (near_a_signature, near_a_signature, at_the_beginning, *BYTES)
 NPY: Sequence[Mutator] = (npy_header, npy_header, npy_header, *BYTES)
+# Sizes stand in headers, and headers at the beginning; most of the rest is pixels.
+VIDEO: Sequence[Mutator] = (at_the_beginning, at_the_beginning, *BYTES)
+HTTP: Sequence[Mutator] = (a_word, a_number_in_text, a_number_in_text, *BYTES)

@@ -24,16 +24,21 @@ from pathlib import Path
 from cudamat import CUDAMatException
 from tests.fuzz.formats import Format
 from tests.fuzz.readings import prepare
+from tests.fuzz.video_readings import prepare_videos
 from videolstm.errors import UserError
-from videolstm.outside.h5_process import TRUST
+from videolstm.outside import apart, h5_process
 
 SLOW = 5.0  # seconds of the processor for one input
 STUCK = 10  # seconds of the processor after which an input is given up
 MOST_GROWTH = 512 * 2**20  # bytes of memory that one input may add
 LONGEST_MESSAGE = 1200
-# What begins the text of a failure that may be the HDF5 library's.
+# What begins the text of a failure that may be the library's.
 LIBRARY = "took "
-_ISOLATED = 50  # of how many .h5 files one is read as the programs do, in a process
+_ISOLATED = 50  # of how many files for a library one is read in a process of its own
+# How the programs say that a library has failed.
+_FAILED = re.compile(
+    "(?:makes|keeps) (?:the HDF5 library|ONNX Runtime|the decoder,?) ?([^,;]+)"
+)
 
 
 class Stuck(BaseException):
@@ -43,7 +48,7 @@ class Stuck(BaseException):
 @dataclass
 class Tally:
     """What became of the inputs of a format. By the number of the input: library, how
-    the HDF5 library failed, which is no failure of ours where it ended in a sentence;
+    a library failed, which is no failure of ours where it ended in a sentence;
     failures, what should not have been; again, what is to be read once more, by a
     process, and is not counted yet."""
 
@@ -74,11 +79,13 @@ class Trials:
     def __init__(
         self, format_: Format, seed: int, folder: Path, isolated: bool = True
     ) -> None:
-        """isolated: every .h5 is read as the programs do, in a process; else some."""
+        """isolated: every file for a library is read as the programs do, in a process
+        of its own; else some."""
         self.format, self.seed, self.folder = format_, seed, folder
         self.isolated = isolated
         self.tally = Tally()
         prepare(folder)
+        prepare_videos(folder)
         self.path = folder / f"input{format_.suffix}"
         self._seeds = format_.seeds()
         self._known = {entry.name for entry in folder.iterdir()} | {"commands"}
@@ -97,7 +104,8 @@ class Trials:
         data = self.made(number) if data is None else data
         self.path.write_bytes(data)
         trusting = not self.isolated and number % _ISOLATED > 0
-        os.environ[TRUST] = "1" if trusting else ""
+        for name in (h5_process.TRUST, apart.TRUST):
+            os.environ[name] = "1" if trusting else ""
         before, start, busy = _peak(), time.perf_counter(), time.process_time()
         message, failure = self._outcome()
         taken, grown = time.process_time() - busy, _peak() - before
@@ -105,22 +113,18 @@ class Trials:
             failure = f"{LIBRARY}{taken:.1f} s"
         if failure is None and grown > MOST_GROWTH:
             failure = f"{LIBRARY}{grown / 2**20:.0f} MiB of memory"
-        if failure and trusting and failure.startswith(LIBRARY) and self._is_h5:
+        if failure and trusting and failure.startswith(LIBRARY) and self.format.library:
             self.tally.again[number] = failure
             return failure
         failure = failure or self._wrong_message(message) or self._stray()
         self._count(number, time.perf_counter() - start, message, failure)
         return failure
 
-    @property
-    def _is_h5(self) -> bool:
-        return self.format.suffix == ".h5"
-
     def _outcome(self) -> tuple[str | None, str | None]:
         """The message with which the input was refused, and what should not be."""
-        # Inside the HDF5 library no handler of Python is called: there the system ends
-        # the process, and the campaign goes on behind the input.
-        in_library = bool(os.environ[TRUST]) and self._is_h5
+        # Inside a library no handler of Python is called: there the system ends the
+        # process, and the campaign goes on behind the input.
+        in_library = apart.trusting() and bool(self.format.library)
         signal.signal(signal.SIGPROF, signal.SIG_DFL if in_library else _give_up)
         signal.setitimer(signal.ITIMER_PROF, STUCK)
         try:
@@ -170,9 +174,8 @@ class Trials:
         else:
             tally.refused += 1
             tally.messages[_shape(message.replace(str(self.folder), ""))] += 1
-            failed = re.search("(makes|keeps) the HDF5 library ([^,;]+)", message)
-            if failed:
-                tally.library[number] = failed[2]
+            if failed := _FAILED.search(message):
+                tally.library[number] = failed[1]
 
 
 def _give_up(*_) -> None:

@@ -16,14 +16,17 @@ from videolstm.contents.features import Features, H5Datasets, Means
 from videolstm.contents.kind import Contents
 from videolstm.contents.opened import look
 from videolstm.contents.predictions import Predictions, Votes
-from videolstm.contents.texts import Integers, Log, Paths, Table
+from videolstm.contents.texts import Integers, Log, Names, Paths, Table
+from videolstm.contents.unfinished import Beginning, Lock, Origin, PartOfPatches
 
 # In the order in which they are asked: the particular before the general.
 KINDS: tuple[type[Contents], ...] = (
+    PartOfPatches, Lock, Origin, Beginning,
     Checkpoint, Predictions, Votes, Means, Digits, Features, H5Datasets,
     Clips, PlainArray,
     Labels, OtherIdx, OtherNpz,
-    Log, Table, Integers, Paths, DataDescription, ModelDescription, BrokenDescription,
+    Log, Table, Names, Integers, Paths,
+    DataDescription, ModelDescription, BrokenDescription,
 )  # fmt: skip
 
 

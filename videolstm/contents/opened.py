@@ -37,7 +37,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file, of a family: `h5`, `npy`, `npz`, `idx` or `text`.
+    """A file, of a family: `h5`, `npy`, `npz`, `idx`, `text`, or `unfinished` where its
+    name says that a program has left it on the way.
 
     entries, attributes: of an .h5, datasets by their paths and what the file itself
     says. array: of an .npy. shape: of an IDX file. text: of a text file.
@@ -67,6 +68,8 @@ def look(path: str | Path) -> Opened:
         raise UserError(f"{path}: there is no such file") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error})") from None
+    if is_unfinished(path):
+        return Opened(path, "unfinished")
     if not start:
         raise UserError(f"{path} is empty, and it should be {KNOWN}")
     if start == _H5:
@@ -78,6 +81,15 @@ def look(path: str | Path) -> Opened:
     if (shape := idx_shape(path)) is not None:
         return Opened(path, "idx", shape=shape)
     return Opened(path, "text", text=_text(path, start))
+
+
+def is_unfinished(path: Path) -> bool:
+    """Whether a file is called as those that downloads and `tools.patches` keep until
+    they are done: what is in it is a beginning of anything."""
+    in_parts = path.parent.name.endswith(".parts")
+    return path.name.endswith((".part", ".part.from", ".wrong")) or (
+        in_parts and path.name == "lock"
+    )
 
 
 def _text(path: Path, start: bytes) -> str:

@@ -15,7 +15,7 @@ from videolstm.contents.kind import Choice, Contents
 from videolstm.contents.numbers import label_counts
 from videolstm.contents.opened import Opened
 from videolstm.contents.report import Report, bars, number_text
-from videolstm.errors import UserError
+from videolstm.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,6 +26,7 @@ _TABLES = {
     ("part", "frame", "predictor"): "numbers of a model (display_results --csv)",
     ("class", "videos", "right"): "a confusion matrix (lstm_classifier)",
     ("video", "label", "predicted"): "predictions of a classifier, a .csv",
+    ("clip", "video", "frame"): "where patches are from (videolstm.tools.patches)",
     ("method", "labels_per_class", "seed"): "results of videolstm.tools.few_labels",
 }
 
@@ -115,6 +116,39 @@ class Table(Contents):
         shown = columns[:12]
         more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
         report.add("columns", ", ".join(shown) + more, columns)
+
+
+class Names(Contents):
+    """Names that features write beside their numbers, one a line: of classes, in the
+    order of these, or of videos."""
+
+    _KINDS = {
+        "classes": "the names of classes, from 0 on (videolstm.tools.features)",
+        "videos": "the names of videos (videolstm.tools.features)",
+    }
+
+    def __init__(self, opened: Opened) -> None:
+        super().__init__(opened)
+        self.title = self._KINDS[_last_word(opened.path)]
+
+    @classmethod
+    def recognises(cls, opened: Opened) -> bool:
+        return (
+            opened.family == "text"
+            and opened.path.suffix == ".txt"
+            and _last_word(opened.path) in cls._KINDS
+        )
+
+    def describe(self, report: Report) -> None:
+        names = self.opened.text.strip().splitlines()
+        report.add("lines", f"{len(names):,}", len(names))
+        report.add("first", one_line(names[0]) if names else "none")
+        report.add("last", one_line(names[-1]) if names else "none")
+
+
+def _last_word(path: Path) -> str:
+    """`classes` for x_classes.txt."""
+    return path.stem.rpartition("_")[2] if "_" in path.stem else ""
 
 
 class Integers(Contents):

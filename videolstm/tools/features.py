@@ -15,7 +15,8 @@ features_classes.txt (their names, where they are known), features_videos.txt an
 features.pbtxt, which describes them for training. With --out features.txt they are
 UNLABELLED data: an .h5 for each video in the folder features, listed in features.txt.
 
-A video that cannot be read is reported and left out everywhere. A run that was
+A video that cannot be read is reported and left out everywhere; so is one that makes a
+decoder crash, because videos and net are read by a process of their own. A run that was
 interrupted goes on when it is started again. Needs onnx, onnxruntime and PyAV:
 `pip install 'videolstm[features]'`.
 """
@@ -24,11 +25,9 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -38,33 +37,19 @@ from videolstm.command import run
 from videolstm.data.ahead import Background
 from videolstm.errors import UserError
 from videolstm.files import check_writable, written_beside
+from videolstm.outside.apart import Apart, Died
 from videolstm.tools.feature_files import FeatureFiles, FilePerVideo, OneFile, spelled
 from videolstm.tools.feature_options import read_options
-from videolstm.video.convnet import Convnet, layers_of, load_net
+from videolstm.video.convnet import Convnet, Net, layers_of, load_net
 from videolstm.video.frame import Frame
 from videolstm.video.lists import ListedVideo, VideoList, read_videos
 from videolstm.video.pixels import PRESETS, Preparation
-from videolstm.video.sampling import at_rate, every
+from videolstm.video.sampling import Sampling
 from videolstm.video.source import find_sources
 
 
 class BrokenVideo(Exception):
     """Why there are no features of a video."""
-
-
-@dataclass(frozen=True)
-class Sampling:
-    """Which frames of a video count. fps: the frame shown at each tick of a clock, or
-    None for all frames; step: every so-manyth of these; most: at most so many of a
-    video, or None."""
-
-    fps: Fraction | None = None
-    step: int = 1
-    most: int | None = None
-
-    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
-        chosen = every(at_rate(frames, self.fps) if self.fps else frames, self.step)
-        return itertools.islice(chosen, self.most)
 
 
 def features_of(
@@ -135,6 +120,62 @@ def _prepared(
         raise UserError(f"{path}: {error}") from None
 
 
+class Reader:
+    """All that is done with the files of strangers, to be done `Apart`: what `model`
+    says of the frames of videos. The arguments are those of Convnet."""
+
+    def __init__(
+        self,
+        model: str,
+        layer: str | None,
+        size: tuple[int, int] | None,
+        board: str,
+        threads: int,
+    ) -> None:
+        self._net = Convnet(model, layer, size, board, threads)
+
+    def net(self) -> Iterator[Net]:
+        yield self._net.facts()
+
+    def rows(
+        self,
+        path: Path,
+        prepare: Callable[[np.ndarray], np.ndarray],
+        sampling: Sampling,
+        batch: int,
+    ) -> Iterator[np.ndarray | str]:
+        """What `features_of` gives, and then its notes."""
+        notes: list[str] = []
+        yield from features_of(path, self._net, prepare, sampling, batch, notes)
+        yield from notes
+
+
+def _net_of(reader: Apart, model: str) -> Net:
+    try:
+        (net,) = reader.each("net")
+    except Died as error:
+        raise UserError(
+            f"{model}: it makes ONNX Runtime crash ({error}), so it is damaged or was "
+            "made to do harm; it should be a net in ONNX format"
+        ) from None
+    return net
+
+
+def _rows_of(
+    reader: Apart, path: Path, notes: list[str], *how: object
+) -> Iterator[np.ndarray]:
+    try:
+        for item in reader.each("rows", path, *how):
+            if isinstance(item, str):
+                notes.append(item)
+            else:
+                yield item
+    except Died as error:
+        raise BrokenVideo(
+            f"{path}: it makes the decoder crash, or the net that is shown it ({error})"
+        ) from None
+
+
 def extract(
     videos: Sequence[ListedVideo],
     files: FeatureFiles,
@@ -180,17 +221,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for note in listing.notes:
         print(f"Note: {note}")
     _check_there(listing, chosen)
-    net = Convnet(chosen.model, chosen.layer, chosen.size, chosen.board, chosen.threads)
-    prepare = _preparation(chosen, net)
-    sampling = Sampling(chosen.fps, chosen.every, chosen.max_frames)
-    print(_summary(net, prepare, listing))
-    settings = _settings(net, prepare, sampling)
-    files = _files(out, chosen.dataset, settings, listing)
-
-    def rows_of(path: Path, notes: list[str]) -> Iterator[np.ndarray]:
-        return features_of(path, net, prepare, sampling, chosen.batch, notes)
-
-    broken = extract(listing.videos, files, rows_of)
+    net_options = (chosen.layer, chosen.size, chosen.board, chosen.threads)
+    with Apart(Reader, chosen.model, *net_options) as reader:
+        net = _net_of(reader, chosen.model)
+        prepare = _preparation(chosen, net)
+        sampling = Sampling(chosen.fps, chosen.every, chosen.max_frames)
+        print(_summary(net, prepare, listing))
+        settings = _settings(net, prepare, sampling)
+        files = _files(out, chosen.dataset, settings, listing)
+        how = (prepare, sampling, chosen.batch)
+        broken = extract(
+            listing.videos,
+            files,
+            lambda path, notes: _rows_of(reader, path, notes, *how),
+        )
     if not files.counts:
         raise UserError(
             f"{chosen.videos}: there are features of none of its "
@@ -261,7 +305,7 @@ def _checked_out(chosen: argparse.Namespace) -> Path:
 
 def _check_there(listing: VideoList, chosen: argparse.Namespace) -> None:
     """A wrong folder would make every video a broken one."""
-    if not any(video.path.exists() for video in listing.videos):
+    if not any(os.path.exists(video.path) for video in listing.videos):
         hint = "" if chosen.folder else ": say with --videos which folder they are in"
         raise UserError(
             f"{chosen.videos}: none of its {len(listing.videos)} videos is there; the "
@@ -269,7 +313,7 @@ def _check_there(listing: VideoList, chosen: argparse.Namespace) -> None:
         )
 
 
-def _preparation(chosen: argparse.Namespace, net: Convnet) -> Preparation:
+def _preparation(chosen: argparse.Namespace, net: Net) -> Preparation:
     order = chosen.colours or ("grey" if net.colours == 1 else None)
     colours = PRESETS[chosen.preset].changed(order, chosen.mean, chosen.std)
     if colours.count != net.colours:
@@ -287,7 +331,7 @@ def _preparation(chosen: argparse.Namespace, net: Convnet) -> Preparation:
     return Preparation(net.height, net.width, colours, chosen.fit, chosen.short_side)
 
 
-def _settings(net: Convnet, prepare: Preparation, sampling: Sampling) -> dict[str, str]:
+def _settings(net: Net, prepare: Preparation, sampling: Sampling) -> dict[str, str]:
     """What decides the features, kept in their files."""
     colours = prepare.colours
     return {
@@ -326,7 +370,7 @@ def _files(
     return FilePerVideo(out, dataset, settings)
 
 
-def _summary(net: Convnet, prepare: Preparation, listing: VideoList) -> str:
+def _summary(net: Net, prepare: Preparation, listing: VideoList) -> str:
     colours = prepare.colours
     mean, std = (
         ", ".join(f"{number:.6g}" for number in numbers)

@@ -105,6 +105,6 @@ class PartFile:
         try:
             said = json.loads(self._origin.read_text(encoding="utf-8"))
             version = said["version"] if said["address"] == address else None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return version if isinstance(version, str) and version.isprintable() else None

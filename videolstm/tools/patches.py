@@ -22,11 +22,12 @@ every N-th of these. --short-side N first resizes frames. Colours become grey as
 X levels (of 255; 20 finds most cuts), and --motion X drops patches that change by less
 than X levels from frame to frame (1 drops most that stand still).
 
-A video that cannot be read, or has no clip, is reported in a line and skipped; the exit
-status is 0 as long as there are clips of any. Videos are decoded on several cores, and
-each is written to a folder, patches.npy.parts, when it is done: the same command, given
-again after an interruption, takes up there. The result is the same bytes in any case.
-That folder takes as much room as the result, and is removed at the end.
+A video that cannot be read, makes a decoder crash, or has no clip is reported in a line
+and skipped; the exit status is 0 as long as there are clips of any. Videos are decoded
+on several cores, and each is written to a folder, patches.npy.parts, when it is done:
+the same command, given again after an interruption, takes up there. The result is the
+same bytes in any case. That folder takes as much room as the result, and is removed at
+the end.
 """
 
 from __future__ import annotations

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 TIMEOUT = 30  # seconds without a byte
 _SHOWN = 80  # characters of what a server says
 
-FAILURES = (OSError, http.client.HTTPException, ValueError)
+# OverflowError: http.client takes the length of a chunk as it comes, also below zero.
+FAILURES = (OSError, http.client.HTTPException, ValueError, OverflowError)
 
 
 def is_offline(error: Exception) -> bool:

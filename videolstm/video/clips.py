@@ -91,7 +91,10 @@ class ClipCutter:
         self._shot, self._size = self.frames, size
 
     def _resized_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        size = new_size(size, self.settings.short_side)
+        try:
+            size = new_size(size, self.settings.short_side)
+        except UserError as error:
+            raise UserError(f"{self.path}: its {error}") from None
         patch = self.settings.size
         if min(size) < patch:
             raise UserError(

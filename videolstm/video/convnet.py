@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from videolstm.errors import UserError
+from videolstm.limits import check_memory
 
 if TYPE_CHECKING:
     import onnx
@@ -29,6 +31,7 @@ _INSTALL = "install both with `pip install onnx onnxruntime`"
 _LISTED = 40
 _MOST_SIDE = 2**14
 MOST_IMAGES = 4096  # at once
+_BYTES_OF_A_PIXEL = 8  # as it is prepared and as the net reads it
 _SHOWN = 200  # characters of what ONNX Runtime says
 # What a net may read, in ONNX Runtime's words.
 _TYPES = {
@@ -37,6 +40,19 @@ _TYPES = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
+
+
+@dataclass(frozen=True)
+class Net:
+    """What is known of a Convnet, which cannot be sent to another process; the words
+    are those of Convnet."""
+
+    path: Path
+    layer: str
+    dims: int
+    height: int
+    width: int
+    colours: int
 
 
 class Convnet:
@@ -68,6 +84,11 @@ class Convnet:
         self._session = _session(model, self.path, board, threads)
         self._read_input(size)
         self.dims = self._measure()
+
+    def facts(self) -> Net:
+        return Net(
+            self.path, self.layer, self.dims, self.height, self.width, self.colours
+        )
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Rows (n, dims), float32, of images (n, height, width, colours), prepared as
@@ -140,6 +161,13 @@ class Convnet:
             )
         self.colours = colours or 3
         self.height, self.width = self._sides(sides, size)
+        count = self.batch or 1
+        pixels = count * self.height * self.width * self.colours
+        check_memory(
+            _BYTES_OF_A_PIXEL * pixels,
+            f"{self.path}: what it reads, {count} images of {self.width}x{self.height} "
+            "pixels at once,",
+        )
 
     def _sides(
         self, sides: list[int | None], size: tuple[int, int] | None
@@ -250,11 +278,11 @@ def _find(model: onnx.ModelProto, layer: str | None, path: Path) -> str:
     nodes = [node.name for node in model.graph.node]
     known = [*names, *(name for name in nodes if name and isinstance(name, str))]
     close = difflib.get_close_matches(layer, known, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
+    hint = f"did you mean {close[0]!r}? It" if close else "it"
     shown = ", ".join(names[-_LISTED:])
     left = len(names) - _LISTED
     more = f"{left} others and " if left > 0 else ""
-    raise UserError(f"{path}: has no layer {layer!r}{hint} It has {more}{shown}")
+    raise UserError(f"{path}: has no layer {layer!r}; {hint} has {more}{shown}")
 
 
 def _read_by(node: onnx.NodeProto) -> Iterator[str]:

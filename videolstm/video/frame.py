@@ -69,10 +69,17 @@ def resized(rgb: np.ndarray, short_side: int) -> np.ndarray:
 
 
 def new_size(size: tuple[int, int], short_side: int) -> tuple[int, int]:
-    """(height, width) after `resized`; 0 leaves it as it is."""
+    """(height, width) after `resized`; 0 leaves it as it is. Raises UserError for
+    frames so long that they would become too large."""
     if not short_side:
         return size
     shorter = min(size)
     # Halves go up, in whole numbers: the same on every machine.
     height, width = ((2 * s * short_side + shorter) // (2 * shorter) for s in size)
+    if height * width > MOST_PIXELS:
+        raise UserError(
+            f"frames of {size[1]}x{size[0]} pixels would be {width}x{height} when the "
+            f"shorter side has {short_side}, and they should have at most "
+            f"{MOST_PIXELS:,}"
+        )
     return height, width

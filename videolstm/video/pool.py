@@ -26,33 +26,44 @@ class Crashed:
 
 
 def run_jobs(
-    function: Function, jobs: Sequence[J], workers: int, advance: Advance
+    function: Function,
+    jobs: Sequence[J],
+    workers: int,
+    advance: Advance,
+    seconds: float = 0,
 ) -> Iterator[tuple[J, R | Crashed]]:
     """`function(job, advance)` of each job, as they are done, with that job.
 
-    With one worker here, else in processes. function, jobs and results can be pickled;
-    an exception of the function ends the iteration. advance: is told what the function
-    tells its own. Where the iteration ends early, by an exception or because it is
-    closed, the jobs under way are stopped at their next call of `advance`.
+    In so many processes; with 0 workers here. function, jobs and results can be
+    pickled; an exception of the function ends the iteration. advance: is told what the
+    function tells its own. Where the iteration ends early, by an exception or because
+    it is closed, the jobs under way are stopped at their next call of `advance`.
 
     A process that dies takes its pool with it: the jobs under way are done again, each
-    alone, and the one that dies again is Crashed. (With one worker the program dies.)
+    alone, and the one that dies again is Crashed. So is one that takes more than so
+    many seconds of the processor from one call of `advance` to the next; 0 for any.
     """
-    if workers == 1:
+    if workers == 0:
         for job in jobs:
             yield job, function(job, advance)
         return
     waiting = deque(jobs)
     while waiting:
-        suspects = yield from _until_broken(function, waiting, workers, advance)
+        suspects = yield from _until_broken(
+            function, waiting, workers, advance, seconds
+        )
         for job in suspects:
             alone = deque([job])
-            if (yield from _until_broken(function, alone, 1, advance)):
+            if (yield from _until_broken(function, alone, 1, advance, seconds)):
                 yield job, Crashed()
 
 
 def _until_broken(
-    function: Function, waiting: deque[J], workers: int, advance: Advance
+    function: Function,
+    waiting: deque[J],
+    workers: int,
+    advance: Advance,
+    seconds: float,
 ) -> Iterator[tuple[J, R]]:
     """Work through `waiting`; returns the jobs that were under way when a process died,
     none if all went well."""
@@ -62,7 +73,7 @@ def _until_broken(
     # progress is lost.
     counter, stop = context.RawValue("q", 0), context.Event()
     executor = ProcessPoolExecutor(
-        workers, context, initializer=_start, initargs=(counter, stop)
+        workers, context, initializer=_start, initargs=(counter, stop, seconds)
     )
     told = 0
     running = {}
@@ -97,9 +108,9 @@ class _StoppedError(Exception):
 _shared: list = []
 
 
-def _start(counter: object, stop: object) -> None:
+def _start(counter: object, stop: object, seconds: float) -> None:
     """What a worker does first."""
-    _shared[:] = counter, stop
+    _shared[:] = counter, stop, seconds
     # Ctrl-C reaches all processes of a terminal; the first one tells us what to do.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -112,11 +123,22 @@ def _end_with_parent() -> None:
 
 
 def _call(function: Function, job: J) -> R:
-    return function(job, _advance)
+    _give_time()
+    try:
+        return function(job, _advance)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _advance(amount: int) -> None:
-    counter, stop = _shared
+    counter, stop, _ = _shared
     if stop.is_set():
         raise _StoppedError
     counter.value += amount
+    _give_time()
+
+
+def _give_time() -> None:
+    """Where the time is over before it is given again, the system ends the process: a
+    library that is busy in itself hears of nothing else."""
+    signal.setitimer(signal.ITIMER_PROF, _shared[2])

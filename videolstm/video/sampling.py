@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from videolstm.video.frame import Frame
@@ -61,3 +62,18 @@ def every(frames: Iterable[Frame], step: int) -> Iterator[Frame]:
         if count % step == 0:
             yield frame
         count += 1
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Which frames of a video count. fps: the frame shown at each tick of a clock, or
+    None for all frames; step: every so-manyth of these; most: at most so many of a
+    video, or None."""
+
+    fps: Fraction | None = None
+    step: int = 1
+    most: int | None = None
+
+    def __call__(self, frames: Iterator[Frame]) -> Iterator[Frame]:
+        chosen = every(at_rate(frames, self.fps) if self.fps else frames, self.step)
+        return itertools.islice(chosen, self.most)

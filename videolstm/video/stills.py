@@ -34,6 +34,10 @@ _UNREADABLE = (
     Image.DecompressionBombError,
 )
 
+# Those that the names of images stand for. Pillow knows many more, one of which starts
+# another program.
+_FORMATS = ("BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+
 _LAYOUTS = (
     "(frames, height, width), (frames, height, width, 3) or (frames, 3, height, width)"
 )
@@ -66,7 +70,7 @@ def _read_image(path: Path) -> np.ndarray:
         with warnings.catch_warnings():
             # Pillow warns of sizes that check_size refuses, and of odd tags.
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=_FORMATS) as image:
                 check_size(path, image.height, image.width)
                 if image.mode[0] in "IF":
                     image = _eight_bits(path, image)

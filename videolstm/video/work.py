@@ -10,10 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from videolstm.errors import UserError
+from videolstm.outside.apart import trusting
 from videolstm.video.part import Cut, Job, cut_video
 from videolstm.video.pool import Crashed, run_jobs
 from videolstm.video.settings import Settings
 from videolstm.video.source import Source
+
+# Of the processor, for a frame; the largest that there may be take a few.
+MOST_SECONDS = 120
+
+_CRASHED = (
+    "it makes the decoder crash, or keeps it busy with a frame for more than "
+    f"{MOST_SECONDS} seconds, so it is damaged or was made to do harm"
+)
 
 
 @contextlib.contextmanager
@@ -72,12 +81,18 @@ def cut_all(
     say: Callable[[str], None],
 ) -> Iterator[tuple[Job, Cut]]:
     """Cut the videos, on `workers` cores; gives each job and what came of it as they
-    are done. `say` takes a sentence on each thing that was odd."""
-    with contextlib.closing(run_jobs(cut_video, jobs, workers, advance)) as results:
+    are done. `say` takes a sentence on each thing that was odd.
+
+    In processes, also where it is one: a video that makes a decoder crash, or keeps it
+    busy for ever, ends its process and is skipped. (`outside.apart` says how to have
+    none.)
+    """
+    workers = 0 if workers == 1 and trusting() else workers
+    made = run_jobs(cut_video, jobs, workers, advance, MOST_SECONDS)
+    with contextlib.closing(made) as results:
         for job, cut in results:
             if isinstance(cut, Crashed):
-                path = job.source.path
-                cut = Cut(0, (), f"{path}: the process that decoded it died")
+                cut = Cut(0, (), f"{job.source.path}: {_CRASHED}")
             for note in cut.notes:
                 say(f"Note: {note}")
             if cut.failure:

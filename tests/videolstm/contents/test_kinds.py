@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from tests.commands import CLIPS, SIDE, run_program, train, write_files
+from tests.videolstm.contents import own_videos
+from tests.videolstm.contents.own_videos import DESCRIBED, LABELLED, NUMBERS
 from tests.videolstm.helpers import GOLDEN
 from videolstm.config import read_data
 from videolstm.contents.kinds import KINDS, contents_of
@@ -52,6 +54,7 @@ def folder(tmp_path_factory):
     mnist.main([str(folder / "mnist"), "--out", str(folder / "mnist.h5")])
     _run_composite(folder)
     _run_classifier(folder)
+    own_videos.write(folder)
     return folder
 
 
@@ -96,10 +99,6 @@ def _run_classifier(folder: Path) -> None:
     write_predictions(folder / "votes.csv", result)
 
 
-DESCRIBED = "the description of a data set"
-LABELLED = "frames (LABELLED or UNLABELLED)"
-NUMBERS = "a list of whole numbers (labels_file, num_frames_file or video_ids_file)"
-
 # file: what it is, what is said of it
 WRITTEN = {
     "font.h5": ("digits", {"train.holds.images": 40, "train.labels.3": 4}),
@@ -141,7 +140,7 @@ WRITTEN = {
     "cls/*[0-9].csv": ("the log of a run", {"rows": 2}),
     "cls/*_confusion.csv": ("a confusion matrix (lstm_classifier)", {"rows": 3}),
     "cls/*_best.h5": ("a checkpoint", {}),
-}  # fmt: skip
+} | own_videos.WRITTEN  # fmt: skip
 
 
 def found_in(said: dict, place: str):
@@ -177,6 +176,13 @@ def test_digits_are_read(folder, name):
 
 DRAWN = ["font.h5", "mnist/train-images-idx3-ubyte", "clips.npy", "first.npy"]
 DRAWN += ["clips.pbtxt", "digit.h5", "digit.pbtxt", "train.pbtxt", "combo.h5"]
+DRAWN += [
+    "v/colour.npy",
+    "v/grey_valid.pbtxt",
+    "v/one.h5",
+    "v/one.pbtxt",
+    "v/two.pbtxt",
+]
 DRAWN += ["combo.csv", "p.h5", "states.h5", "c_train.h5", "cls/*_best.h5"]
 
 

@@ -138,6 +138,18 @@ def test_a_wrong_part_is_given_up(server, tmp_path, part):
     assert files_in(tmp_path) == {"data.bin": CONTENT}
 
 
+@pytest.mark.parametrize(
+    "said", [b"[" * 50_000, b"\xff", b"[]", b"", b'{"version": 1}']
+)
+def test_a_damaged_origin_is_none(server, tmp_path, said):
+    """Then nobody knows what the part is of, and all is fetched."""
+    (tmp_path / "data.bin.part").write_bytes(OTHER[:HALF])
+    (tmp_path / "data.bin.part.from").write_bytes(said)
+    fetch(remote(server.put("a", file(CONTENT, tag='"v1"')), md5=None), tmp_path)
+    assert server.asked("a") == [None]
+    assert files_in(tmp_path) == {"data.bin": CONTENT}
+
+
 def test_a_part_may_be_whole(server, tmp_path):
     (tmp_path / "data.bin.part").write_bytes(CONTENT)
     fetch(remote(server.put("a", file(CONTENT))), tmp_path)
@@ -173,6 +185,8 @@ TROUBLE = {
     "wrong-sum": ([file(OTHER)], f"should be {MD5}; what came is kept as"),
     "bad-chunk": ([raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")],
                   "the connection was cut"),
+    "chunk-below-0": ([raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+                           b"-ffffffffffffffffffff\r\n")], "the connection was cut"),
     "cut": ([file(CONTENT, cut=999), answer(404)], "404"),
     "always-cut": ([file(CONTENT, cut=9)], "cut after 45 of 300,000 bytes"),
     "never-more": ([file(CONTENT, cut=0)], "cut after 0 of 300,000 bytes"),

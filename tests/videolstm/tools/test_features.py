@@ -19,6 +19,7 @@ from tests.videolstm.video.nets import plain, tiny_net
 from videolstm.config import read_data
 from videolstm.data import make_data_handler
 from videolstm.errors import UserError
+from videolstm.outside.apart import TRUST
 from videolstm.tools import features
 from videolstm.tools.features import main
 
@@ -39,6 +40,8 @@ def pixels(name):
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # All in this process, which is faster; see test_a_decoder_that_crashes.
+    monkeypatch.setenv(TRUST, "1")
     for name in LENGTHS:
         path = tmp_path / "videos" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -341,6 +344,48 @@ def test_a_net_that_divides_by_zero(folder, capsys):
         features.Convnet = net
     assert lines("f_num_frames.txt") == ["7", "9"]
     assert "no finite numbers for its frame 0, counted" in capsys.readouterr().out
+
+
+class Deadly(features.Reader):
+    """A decoder that crashes on one video, when rows have been given."""
+
+    def rows(self, path, *how):
+        for some in super().rows(path, *how):
+            yield some
+            if path.name == "two.npy":
+                os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class DeadlyNet(features.Reader):
+    def __init__(self, *options):
+        os.kill(os.getpid(), signal.SIGABRT)
+
+
+def test_a_decoder_that_crashes(folder, capsys, monkeypatch):
+    """It ends a process of its own; the next video has another one."""
+    monkeypatch.setenv(TRUST, "")
+    monkeypatch.setattr(features, "Reader", Deadly)
+    (folder / "videos" / "a" / "one.npy").write_bytes(b"broken")
+    call(clip=7, batch=2)
+    assert_close(read(), expected("b/three.npy"))
+    assert lines("f_videos.txt") == ["b/three.npy"]
+    notes = [n for n in capsys.readouterr().out.splitlines() if n.startswith("Note: ")]
+    assert notes[0].startswith("Note: videos/a/one.npy is not an .npy file, and ")
+    assert notes[1] == (
+        "Note: videos/b/two.npy: it makes the decoder crash, or the net that is shown "
+        "it (SIGSEGV): left out"
+    )
+
+
+def test_a_net_that_crashes(folder, monkeypatch):
+    monkeypatch.setenv(TRUST, "")
+    monkeypatch.setattr(features, "Reader", DeadlyNet)
+    refused("net.onnx: it makes ONNX Runtime crash (SIGABRT), so it is damaged or was")
+
+
+def test_names_that_no_file_can_have(folder):
+    (folder / "list.txt").write_text("n" * 300 + "\n")
+    refused("list.txt: none of its 1 videos is there; the first would be videos/nnn")
 
 
 def test_nothing_but_broken_videos(folder):

@@ -17,11 +17,21 @@ from videolstm.config import read_data, read_model
 from videolstm.config_check import check_clips, check_composite
 from videolstm.data import make_data_handler
 from videolstm.errors import UserError
+from videolstm.outside.apart import TRUST
 from videolstm.tools.patches import main
-from videolstm.video.part import cut_video
+from videolstm.video.part import Job, cut_video
+from videolstm.video.settings import Settings
+from videolstm.video.source import VIDEO, Source
+from videolstm.video.work import cut_all
 
 COMMAND = [sys.executable, "-m", "videolstm.tools.patches"]
 SMALL = ["--frames", "4", "--size", "8", "--workers", "1"]
+
+
+@pytest.fixture(autouse=True)
+def no_processes(monkeypatch):
+    """One worker is this process, which is faster; see test_a_decoder_that_crashes."""
+    monkeypatch.setenv(TRUST, "1")
 
 
 def make(folder, *options, sources=("videos",), out="p.npy"):
@@ -247,6 +257,46 @@ def test_the_number_of_workers_changes_nothing(copied):
         f"p{s}.{t}" for s in ("", "_valid") for t in ("csv", "npy", "pbtxt")
     ]
     assert make(copied, "--workers", 3) == alone
+
+
+class Deadly(Source):
+    """A video whose decoder crashes at the third frame."""
+
+    def frames(self, notes):
+        for number, frame in enumerate(super().frames(notes)):
+            if number == 2:
+                os.kill(os.getpid(), signal.SIGSEGV)
+            yield frame
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_decoder_that_crashes(workers, copied, monkeypatch):
+    """Also with one worker it ends a process of its own."""
+    monkeypatch.setenv(TRUST, "")
+    settings = Settings(frames=4, stride=4, size=8)
+    path = copied / "videos" / "v0.avi"
+    jobs = [
+        Job(number, kind(path, VIDEO, path.stat().st_size, ""), settings, copied)
+        for number, kind in enumerate((Source, Deadly, Source))
+    ]
+    said = []
+    cuts = dict(cut_all(jobs, workers, lambda amount: None, said.append))
+    assert [cuts[job].patches for job in jobs] == [20, 0, 20]
+    assert said == [f"Skipped: {cuts[jobs[1]].failure}"]
+    assert cuts[jobs[1]].failure.startswith(f"{path}: it makes the decoder crash, or ")
+    assert not jobs[1].part.exists()
+
+
+def test_a_long_thin_frame(copied, capsys):
+    """A pixel high, it would be 4000 times as long as it is."""
+    np.save(copied / "thin.npy", np.zeros((4, 1, 20_000), np.uint8))
+    with pytest.raises(UserError, match="gives no clip"):
+        make(copied, "--short-side", 4000, sources=["thin.npy"])
+    assert capsys.readouterr().err == (
+        f"Skipped: {copied}/thin.npy: its frames of 20000x1 pixels would be "
+        "80000000x4000 when the shorter side has 4000, and they should have at most "
+        "67,108,864\n"
+    )
 
 
 def test_an_interrupted_run_is_taken_up(copied, capsys, monkeypatch):

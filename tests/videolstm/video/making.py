@@ -31,12 +31,13 @@ def write_video(
     rate=25,
     times=None,
     sound=None,
+    muxer=None,
     **options,
 ):
     """Encode frames, uint8 (count, height, width, 3) of red, green and blue, or
     av.VideoFrames. times: when each is shown, in milliseconds. sound: an audio codec.
-    options: of the codec."""
-    with av.open(str(path), "w") as container:
+    muxer: options of the container. options: of the codec."""
+    with av.open(str(path), "w", container_options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options)
         first = frames[0]
         height, width = (

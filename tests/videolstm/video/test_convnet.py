@@ -139,6 +139,20 @@ def test_any_size_needs_one(tmp_path):
         make(path, size=(6, 9))
 
 
+def test_a_net_that_reads_more_than_there_is(tmp_path):
+    """4096 images of 16000x16000 pixels; the layer could be computed for smaller."""
+    path = tiny_net(tmp_path / "net.onnx")
+
+    def large(graph):
+        shape = graph.input[0].type.tensor_type.shape
+        for dim, value in zip(shape.dim, (4096, 3, 16000, 16000), strict=True):
+            dim.dim_value = value
+
+    changed(path, large)
+    with pytest.raises(UserError, match="4096 images of 16000x16000 pixels at once, "):
+        make(path, "conv")
+
+
 # ---- wrong ones ----------------------------------------------------------------------
 
 
@@ -199,7 +213,7 @@ def no_cases(graph):
         (whole_numbers, "relu6", "gives int32 of shape"),
         (no_cases, "relu6", "gives float32 of shape ()"),
         (lambda graph: None, "fc8", "has no layer 'fc8'; did you mean 'fc6'? It has"),
-        (lambda graph: None, "x", "It has conv, relu, flat, fc6, relu6, prob"),
+        (lambda graph: None, "x", "no layer 'x'; it has conv, relu, flat, fc6"),
         (lambda graph: graph.output.add(name="fc6"), None, "has 2 outputs: name one"),
         (lambda graph: graph.ClearField("output"), "fc6", "no net in ONNX format"),
         (lambda graph: graph.node.pop(0), "fc6", "cannot load it"),

@@ -32,7 +32,17 @@ def endless(job, advance):
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+def busy(job, advance):
+    """So many seconds of the processor from one step to the next, of three."""
+    for _ in range(3):
+        until = time.process_time() + job
+        while time.process_time() < until:
+            pass
+        advance(1)
+    return "done"
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_results_and_progress(workers):
     told = []
     given = dict(run_jobs(double, list(range(20)), workers, told.append))
@@ -41,17 +51,25 @@ def test_results_and_progress(workers):
     assert sum(range(20)) * 0.9 < sum(told) <= sum(range(20))
 
 
-def test_a_process_that_dies_takes_no_other_job_with_it():
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_dies_takes_no_other_job_with_it(workers):
     jobs = ["a", "dies", "b", "c", "d"]
-    given = dict(run_jobs(fragile, jobs, 2, lambda amount: None))
+    given = dict(run_jobs(fragile, jobs, workers, lambda amount: None))
     assert isinstance(given.pop("dies"), Crashed)
     assert given == {job: job.upper() for job in "abcd"}
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2])
 def test_an_exception_ends_it(workers):
     with pytest.raises(UserError, match="a full disk"):
         list(run_jobs(fragile, ["a", "raises", "b"], workers, lambda amount: None))
+
+
+def test_a_job_that_gets_nowhere():
+    """Half a second for three tenths a step, and for five seconds a step."""
+    given = dict(run_jobs(busy, [0.3, 5], 1, lambda amount: None, seconds=0.5))
+    assert given.pop(0.3) == "done"
+    assert isinstance(given[5], Crashed)
 
 
 def test_jobs_under_way_are_stopped():

@@ -72,6 +72,15 @@ def test_other_kinds_of_images(tmp_path):
     np.testing.assert_array_equal(found, [colours] * 5)
 
 
+def test_a_program_is_no_image(tmp_path):
+    """PostScript, for which Pillow would start Ghostscript."""
+    path = tmp_path / "a.png"
+    Image.fromarray(noise(1, 4, 4)[0]).save(path, "EPS")
+    assert path.read_bytes().startswith(b"%!PS")
+    with pytest.raises(UserError, match="a.png: cannot be read as an image"):
+        list(image_frames(tmp_path, [path]))
+
+
 @pytest.mark.parametrize(
     ("name", "make", "words"),
     [
