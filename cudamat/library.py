@@ -129,6 +129,9 @@ PROTOTYPES = {
     "cm_correlate": [_MATRIX] * 3,
     "cm_blas_open": [_TEXT],
     "cm_blas_describe": [_TEXT, _INT],
+    # their bits (fewer_bits.cu)
+    "cm_set_math_mode": [_INT],
+    "cm_math_mode": [ct.POINTER(_INT)],
     # sparse frames (sparse.cu)
     "cm_compress": [_MATRIX, _POINTER, ct.POINTER(_LONG)],
     "cm_sparse_product": [_MATRIX, _POINTER, _POINTER, _MATRIX],
