@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from videolstm.command import LARGEST_SEED, parser, run, whole_number
+from videolstm.command import LARGEST_SEED, add_math, parser, run, whole_number
 from videolstm.files import check_writable
 from videolstm.results.answers import Answer, answers, joined
 from videolstm.results.metrics import Metrics
@@ -50,6 +50,7 @@ def arguments() -> argparse.Namespace:
     add(
         "--seed", type=whole_number(0, LARGEST_SEED), metavar="S", default=43, help=text
     )
+    add_math(options)
     add = options.add_argument_group("pictures").add_argument
     text = f"how many videos they show; otherwise {EXAMPLES}"
     add("--examples", type=whole_number(1, 100), metavar="N", help=text, **absent)
@@ -208,7 +209,8 @@ def show_results() -> None:
         if file is not None:
             check_writable(file)
     cases = getattr(args, "cases", None)
-    trained = load_trained(args.model, args.data, args.board, args.seed, cases)
+    named = (args.model, args.data, args.board)
+    trained = load_trained(*named, args.seed, cases, args.math)
     gallery = gallery_of(args)
     if "steps" in args:
         check_future(trained.model)

@@ -130,13 +130,13 @@ def train(world: World) -> None:
     process or by several together."""
     args = arguments(world)
     if "check_gradients" in args:
-        prepare_check(args.board, world)
+        prepare_check(args.board, world, args.math)
     config = read_model(args.model)
     for warning in check_classifier(config, args.model):
         print(f"Note: {warning}")
     origin = world.lead(lambda: find_origin(args, config))
     train_data, valid_data = checked_data(args, config, origin.seed)
-    print(use_board(args.board, world.local_rank, world.threads()))
+    print(use_board(args.board, world.local_rank, world.threads(), args.math))
     cm.CUDAMatrix.init_random(origin.seed)
     with without_sources(origin.checkpoint is not None):
         model = make_classifier(config, args.model, train_data.num_frames)

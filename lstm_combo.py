@@ -37,7 +37,7 @@ def train(world: World) -> None:
     process or by several together."""
     args = training_parser("lstm_combo", DESCRIPTION).parse_args()
     if "check_gradients" in args:
-        prepare_check(args.board, world)
+        prepare_check(args.board, world, args.math)
     config = read_model(args.model)
     for warning in check_composite(config, args.model):
         print(f"Note: {warning}")
@@ -45,7 +45,7 @@ def train(world: World) -> None:
     train_data, valid_data = make_data((args.train, args.valid), origin.seed)
     for handler in (train_data, valid_data):
         check_clips(config, args.model, handler)
-    print(use_board(args.board, world.local_rank, world.threads()))
+    print(use_board(args.board, world.local_rank, world.threads(), args.math))
     cm.CUDAMatrix.init_random(origin.seed)
     with without_sources(origin.checkpoint is not None):
         model = LSTMCombo(config, args.model, train_data.num_frames)

@@ -22,7 +22,7 @@ import numpy as np
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.command import parser, run, whole_number
+from videolstm.command import add_math, parser, run, whole_number
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.errors import UserError
@@ -113,9 +113,10 @@ def full_size() -> None:
     options.add_argument(
         "--steps", type=whole_number(1), default=200, help="steps to measure"
     )
+    add_math(options)
     options.add_argument("--out", type=Path, metavar="FILE.json", help="for the result")
     args = options.parse_args()
-    line = use_board(args.board)
+    line = use_board(args.board, math=args.math)
     print(line)
     data = bouncing(args.data, DIGITS)
     cm.CUDAMatrix.init_random(42)

@@ -22,6 +22,7 @@ from benchmarks.gpu_session import (
     tail,
     using,
 )
+from cudamat import MATH_MODES
 
 PACKAGES = ("numpy", "h5py", "protobuf", "matplotlib", "tqdm", "pytest")
 PRECISIONS = ("float", "double")
@@ -222,6 +223,41 @@ def training(session: Session) -> dict:
     return _taken(report)
 
 
+def math_modes(session: Session) -> dict:
+    """What products with fewer bits do to the numbers, and how long a step of the
+    paper's model takes with each kind."""
+    report, environment = session.folder / "math_modes.json", using("cuda", "float")
+    session.python(
+        *("-m", "benchmarks.math_modes", "0", "--out", str(report)),
+        environment=environment,
+    )
+    found = _taken(report)
+    times = {}
+    for mode in MATH_MODES:
+        session.python(
+            *("-m", "benchmarks.full_size", "0", "--math", mode, "--steps", "50"),
+            *("--out", str(report)),
+            environment=environment,
+        )
+        times[mode] = _taken(report)["ms"]["step"]
+    return {
+        "largest errors of products": _largest(found["products"]),
+        "largest errors of gradients": _largest(found["gradients"]),
+        "losses at the end": {k: means[-1] for k, means in found["losses"].items()},
+        "ms of a step": times,
+    }
+
+
+def _largest(errors: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]:
+    """By kind of products the largest error of any size and part."""
+    worst: dict[str, float] = {}
+    for parts in errors.values():
+        for by_mode in parts.values():
+            for mode, error in by_mode.items():
+                worst[mode] = max(error, worst.get(mode, 0.0))
+    return worst
+
+
 def bench(session: Session) -> dict:
     """`make bench`, where the Makefile has it."""
     if session.call("make", "-n", "bench", check=False).status != 0:
@@ -255,5 +291,6 @@ STAGES = (
     ),
     Stage("agreement", "CPU and CUDA compute the same", agreement),
     Stage("training", "the paper's model at full size", training),
+    Stage("math", "errors and times of products with fewer bits", math_modes),
     Stage("bench", "`make bench`", bench),
 )

@@ -71,14 +71,17 @@ def step(model: LSTMCombo, frames: np.ndarray, ranks: int, rounding: Callable) -
     model.update()
 
 
-def losses(rounding: Callable, ranks: int, steps: int, units: int) -> list[np.ndarray]:
-    """Nats a frame, reconstruction and future, of each step."""
+def losses(
+    rounding: Callable, ranks: int, steps: int, units: int, start: int = SEED
+) -> list[np.ndarray]:
+    """Nats a frame, reconstruction and future, of each step; `start` is the seed of the
+    first weights, and the videos are always the same."""
     config = read_model(ROOT / MODEL)
     for layer in (*config.lstm, *config.lstm_dec, *config.lstm_future):
         layer.num_hid = units
     side = round(config.lstm[0].input_dims ** 0.5)
     frames = config.dec_seq_length + config.future_seq_length
-    cm.CUDAMatrix.init_random(SEED)
+    cm.CUDAMatrix.init_random(start)
     model = LSTMCombo(config, MODEL, frames)
     digits, _ = render_digits(DIGITS, seed=SEED)
     rng = np.random.RandomState(SEED)

@@ -13,6 +13,9 @@ from .matrix import CUDAMatrix, empty
 
 MAX_ONES = 1024 * 256
 
+# What products make of their operands, as fewer_bits.cu counts them.
+MATH_MODES = ("fp32", "3xtf32", "tf32", "bf16")
+
 # ----------------------------------------------------------------------- boards
 
 
@@ -95,6 +98,32 @@ def real_type() -> np.dtype:
 
 
 # ----------------------------------------------------------------------- products, sums
+
+
+def set_math_mode(name: str) -> None:
+    """What all matrix products make of their operands from now on: ``fp32`` (as at the
+    start) nothing, ``tf32`` and ``bf16`` round them to 10 and to 7 bits of fraction,
+    ``3xtf32`` splits each into two parts of TF32 and makes three products, which lose
+    little. Sums, and whatever is no product, stay float32.
+
+    On a CUDA board cuBLAS does it on tensor cores, which it is allowed and not obliged
+    to. The CPU library rounds operands to nearest, ties to even, before a product in
+    float32: slower than ``fp32``, and made to measure errors. Products with listed
+    frames (`cudamat.sparse`) are in fp32 only. The double library refuses all others.
+    """
+    if not isinstance(name, str) or name not in MATH_MODES:
+        raise CUDAMatException(
+            f"set_math_mode: {name!r} is no kind of products; there are "
+            f"{', '.join(MATH_MODES[:-1])} and {MATH_MODES[-1]}"
+        )
+    load().cm_set_math_mode(MATH_MODES.index(name))
+
+
+def math_mode() -> str:
+    """What matrix products make of their operands, as `set_math_mode` names it."""
+    mode = ct.c_int()
+    load().cm_math_mode(ct.byref(mode))
+    return MATH_MODES[mode.value]
 
 
 def dot(

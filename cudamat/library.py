@@ -132,6 +132,9 @@ PROTOTYPES = {
     "cm_dot_packed": [_MATRIX] * 3 + [_REAL],
     "cm_blas_open": [_TEXT],
     "cm_blas_describe": [_TEXT, _INT],
+    # their bits (fewer_bits.cu)
+    "cm_set_math_mode": [_INT],
+    "cm_math_mode": [ct.POINTER(_INT)],
     # sparse frames (sparse.cu)
     "cm_compress": [_MATRIX, _POINTER, ct.POINTER(_LONG)],
     "cm_sparse_product": [_MATRIX, _POINTER, _POINTER, _MATRIX],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes as ct
 from dataclasses import dataclass
 
+from .functions import math_mode
 from .library import lib, load
 from .matrix import Buffer, CUDAMatrix
 
@@ -16,8 +17,10 @@ MOST_DENSITY = 0.15
 
 
 def is_worthwhile() -> bool:
-    """Whether the loaded library has a product that gains from zeros."""
-    return load().kind == "cpu"
+    """Whether the loaded library has a product that gains from zeros. There is none for
+    operands of fewer bits than float32 (`set_math_mode`): dense products have them, on
+    the CPU as on a board."""
+    return load().kind == "cpu" and math_mode() == "fp32"
 
 
 class ListsStruct(ct.Structure):

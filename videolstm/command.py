@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-from cudamat import CUDAMatException
+from cudamat import MATH_MODES, CUDAMatException
 from videolstm.errors import UserError
 
 WRONG_USE = 2
@@ -134,6 +134,18 @@ def positive_number(text: str) -> float:
     if value is None or not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"must be a number above 0, not {text!r}")
     return value
+
+
+def add_math(options: argparse.ArgumentParser) -> None:
+    """Add `--math`, the same in every program that computes with a model."""
+    options.add_argument(
+        "--math",
+        choices=MATH_MODES,
+        default=MATH_MODES[0],
+        help="matrix products from operands of so many bits; all else is float32 "
+        "(emulated on the CPU, to see what it does to the numbers; no checkpoint "
+        "remembers it)",
+    )
 
 
 def add_out(options: argparse.ArgumentParser, name: str) -> None:

@@ -20,9 +20,27 @@ std::string describe();
 void set_threads(int count);
 
 // C = alpha op(A) op(B) + beta C, column-major; op(A) is (m, k), op(B) (k, n).
-void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alpha,
-          const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
-          index_t ldc);
+struct Product {
+  bool trans_a, trans_b;
+  index_t m, n, k;
+  real alpha;
+  const real* a;
+  index_t lda;
+  const real* b;
+  index_t ldb;
+  real beta;
+  real* c;
+  index_t ldc;
+};
+
+// The bits of the operands that count: all, or those of TF32 or bfloat16.
+enum class Operands { kWhole, kTf32, kBf16 };
+
+// Whether gemm rounds operands to their bits; else it takes them as they are, and they
+// have to be rounded before.
+bool rounds_operands();
+
+void gemm(const Product& product, Operands operands);
 
 }  // namespace blas
 }  // namespace cm

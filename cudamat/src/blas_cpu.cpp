@@ -111,16 +111,17 @@ void set_threads(int count) {
   if (library.set_threads) library.set_threads(count);
 }
 
-void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alpha,
-          const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
-          index_t ldc) {
+bool rounds_operands() { return false; }
+
+void gemm(const Product& p, Operands) {
   if (!library.handle) open(nullptr);
-  const int op_a = trans_a ? kTrans : kNoTrans, op_b = trans_b ? kTrans : kNoTrans;
+  const int op_a = p.trans_a ? kTrans : kNoTrans, op_b = p.trans_b ? kTrans : kNoTrans;
   if (library.gemm) {
-    library.gemm(kColumnMajor, op_a, op_b, narrow(m), narrow(n), narrow(k), alpha, a,
-                 narrow(lda), b, narrow(ldb), beta, c, narrow(ldc));
+    library.gemm(kColumnMajor, op_a, op_b, narrow(p.m), narrow(p.n), narrow(p.k), p.alpha,
+                 p.a, narrow(p.lda), p.b, narrow(p.ldb), p.beta, p.c, narrow(p.ldc));
   } else {
-    library.gemm64(kColumnMajor, op_a, op_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+    library.gemm64(kColumnMajor, op_a, op_b, p.m, p.n, p.k, p.alpha, p.a, p.lda, p.b, p.ldb,
+                   p.beta, p.c, p.ldc);
   }
 }
 

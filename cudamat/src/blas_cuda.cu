@@ -11,7 +11,8 @@ namespace blas {
 
 namespace {
 
-// The few declarations of cublas_v2.h that are used; they are the same in CUDA 11 to 13.
+// The few declarations of cublas_v2.h, and numbers of its enums, that are used; they are
+// the same in CUDA 11 to 13.
 typedef void* Handle;
 typedef int Status;
 typedef Status (*Create)(Handle*);
@@ -20,6 +21,14 @@ typedef Status (*GetVersion)(Handle, int*);
 typedef const char* (*StatusName)(Status);
 typedef Status (*Gemm)(Handle, int, int, int, int, int, const real*, const real*, int,
                        const real*, int, const real*, real*, int);
+// With the type of each matrix, of the arithmetic, and which of cuBLAS's ways to take.
+typedef Status (*GemmEx)(Handle, int, int, int, int, int, const void*, const void*, int,
+                         int, const void*, int, int, const void*, void*, int, int, int,
+                         int);
+const int kFloats = 0;       // CUDA_R_32F
+const int kFastBf16 = 75;    // CUBLAS_COMPUTE_32F_FAST_16BF
+const int kFastTf32 = 77;    // CUBLAS_COMPUTE_32F_FAST_TF32
+const int kChosenByIt = -1;  // CUBLAS_GEMM_DEFAULT
 
 struct Library {
   void* shared = nullptr;
@@ -32,6 +41,7 @@ struct Library {
   Create create = nullptr;
   GetVersion version = nullptr;
   Gemm gemm = nullptr;
+  GemmEx gemm_ex = nullptr;
 };
 
 Library library;
@@ -63,6 +73,7 @@ bool try_open(const std::string& path, std::string* tried) {
   find(&library.version, "cublasGetVersion_v2");
   find(&library.status_name, "cublasGetStatusName");
   find(&library.gemm, gemm_name());
+  find(&library.gemm_ex, "cublasGemmEx");
   if (library.create && library.set_stream && library.gemm) return true;
   *tried += "\n  " + path + ": it is no cuBLAS";
   dlclose(shared);
@@ -121,11 +132,36 @@ std::string describe() {
 
 void set_threads(int) {}
 
-void gemm(bool trans_a, bool trans_b, index_t m, index_t n, index_t k, real alpha,
-          const real* a, index_t lda, const real* b, index_t ldb, real beta, real* c,
-          index_t ldc) {
-  check(library.gemm(handle(), trans_a, trans_b, narrow(m), narrow(n), narrow(k), &alpha, a,
-                     narrow(lda), b, narrow(ldb), &beta, c, narrow(ldc)),
+bool rounds_operands() { return true; }
+
+namespace {
+
+// The fast types allow cuBLAS to round operands of float32 on the way in, FAST_16BF to
+// bfloat16 or to TF32, and oblige it to nothing: how it rounds is its own affair, boards
+// before compute capability 8.0 compute in float32, and NVIDIA_TF32_OVERRIDE=0 in the
+// environment forbids TF32. Sums are float32.
+void gemm_fast(const Product& p, int arithmetic) {
+  const Handle current = handle();
+  if (!library.gemm_ex) {
+    throw Error(kBlas, library.path + " has no cublasGemmEx, which products with fewer bits "
+                                      "need; the cuBLAS of CUDA 11 and later has it");
+  }
+  check(library.gemm_ex(current, p.trans_a, p.trans_b, narrow(p.m), narrow(p.n),
+                        narrow(p.k), &p.alpha, p.a, kFloats, narrow(p.lda), p.b, kFloats,
+                        narrow(p.ldb), &p.beta, p.c, kFloats, narrow(p.ldc), arithmetic,
+                        kChosenByIt),
+        "a matrix product with fewer bits");
+}
+
+}  // namespace
+
+void gemm(const Product& p, Operands operands) {
+  if (operands == Operands::kTf32) return gemm_fast(p, kFastTf32);
+  if (operands == Operands::kBf16) return gemm_fast(p, kFastBf16);
+  const Handle current = handle();
+  check(library.gemm(current, p.trans_a, p.trans_b, narrow(p.m), narrow(p.n), narrow(p.k),
+                     &p.alpha, p.a, narrow(p.lda), p.b, narrow(p.ldb), &p.beta, p.c,
+                     narrow(p.ldc)),
         "a matrix product");
 }
 

@@ -1,7 +1,7 @@
 // Matrix products: target = beta target + alpha a b, any of the three transposed.
 #include <cstring>
 
-#include "blas.h"
+#include "fewer_bits.h"
 #include "matrix.h"
 
 using namespace cm;
@@ -36,11 +36,11 @@ void dot(const Matrix* a, const Matrix* b, Matrix* target, double beta, double a
   if (a->cols == 0) {
     for_each(size(target), Scale{real(beta), target->data});
   } else if (target->trans) {  // C' = B' A'
-    blas::gemm(!b->trans, !a->trans, b->cols, a->rows, a->cols, real(alpha), b->data,
-               leading(b), a->data, leading(a), real(beta), target->data, leading(target));
+    multiply({!b->trans, !a->trans, b->cols, a->rows, a->cols, real(alpha), b->data,
+              leading(b), a->data, leading(a), real(beta), target->data, leading(target)});
   } else {
-    blas::gemm(a->trans, b->trans, a->rows, b->cols, a->cols, real(alpha), a->data,
-               leading(a), b->data, leading(b), real(beta), target->data, leading(target));
+    multiply({a->trans != 0, b->trans != 0, a->rows, b->cols, a->cols, real(alpha), a->data,
+              leading(a), b->data, leading(b), real(beta), target->data, leading(target)});
   }
 }
 

@@ -1,6 +1,7 @@
 // Exports of the products with sparse frames, and what they check.
 #include "sparse.h"
 
+#include "fewer_bits.h"
 #include "matrix.h"
 
 using namespace cm;
@@ -19,6 +20,14 @@ void check_lists(const cm_lists* x) {
                                 (long long)x->room, (long long)x->dims,
                                 (long long)x->count));
   }
+}
+
+// Sparse products have no other bits than float32's: whoever wants fewer takes the dense
+// product, so that they are the same sums.
+void check_math() {
+  if (math() == Math::kFp32) return;
+  throw Error(kArgument, "products with listed frames are in fp32 only; the dense product "
+                         "is there for fewer bits");
 }
 
 // The order's frames must lie within the compressed ones and make `columns` columns.
@@ -59,6 +68,7 @@ CM_EXPORT cm_compress(const cm_matrix* m, const cm_lists* lists, int64_t* found)
 CM_EXPORT cm_sparse_product(const cm_matrix* w, const cm_lists* x, const cm_order* order,
                             cm_matrix* target) {
   return guard("sparse_product", [&] {
+    check_math();
     check_lists(x);
     check_present(target, "target");
     check_plain(target, "target");
@@ -74,6 +84,7 @@ CM_EXPORT cm_sparse_product(const cm_matrix* w, const cm_lists* x, const cm_orde
 CM_EXPORT cm_sparse_gradient(const cm_matrix* g, const cm_lists* x, const cm_order* order,
                              cm_matrix* target) {
   return guard("sparse_gradient", [&] {
+    check_math();
     check_lists(x);
     check_present(g, "the derivatives");
     check_plain(g, "the derivatives");

@@ -194,7 +194,11 @@ def test_chosen_stages():
 def test_modules_that_stages_run_are_there():
     source = (ROOT / "benchmarks" / "gpu_stages.py").read_text()
     modules = set(re.findall(r'"(benchmarks\.\w+)"', source))
-    assert modules == {"benchmarks.agreement", "benchmarks.full_size"}
+    assert modules == {
+        "benchmarks.agreement",
+        "benchmarks.full_size",
+        "benchmarks.math_modes",
+    }
     for module in modules:
         done = subprocess.run(
             [sys.executable, "-m", module, "--help"], cwd=ROOT, capture_output=True
@@ -321,6 +325,39 @@ def test_sanitizer_that_is_not_there(built, monkeypatch):
     monkeypatch.setattr(gpu_stages, "find_tool", lambda name: None)
     with pytest.raises(LeftOut, match="there is no compute-sanitizer"):
         gpu_stages.sanitize(Recording(built), "memcheck")
+
+
+class Writing(Recording):
+    """Writes what programs would write with --out."""
+
+    def _run(self, command, extra):
+        mode = command[command.index("--math") + 1] if "--math" in command else None
+        found = {
+            "benchmarks.math_modes": {
+                "products": {"S": {"a": {"tf32": 3e-4}, "b": {"tf32": 4e-4}}},
+                "gradients": {"S": {"w": {"tf32": 2e-3}}, "M": {"w": {"tf32": 1e-3}}},
+                "losses": {"tf32": [[3.0, 4.0], [1.0, 2.0]]},
+            },
+            "benchmarks.full_size": {"ms": {"step": 12.0 if mode == "fp32" else 3.0}},
+        }
+        out = command[command.index("--out") + 1]
+        with open(out, "w") as file:
+            json.dump(found[command[2]], file)
+        return super()._run(command, extra)
+
+
+def test_math_modes(built):
+    """The largest errors, and the time of a step for each kind of products."""
+    session = Writing(built)
+    found = gpu_stages.math_modes(session)
+    assert found == {
+        "largest errors of products": {"tf32": 4e-4},
+        "largest errors of gradients": {"tf32": 2e-3},
+        "losses at the end": {"tf32": [1.0, 2.0]},
+        "ms of a step": {"fp32": 12.0, "3xtf32": 3.0, "tf32": 3.0, "bf16": 3.0},
+    }
+    assert all("cuda.so" in env["CUDAMAT_LIBRARY"] for env in session.environments)
+    assert not list(built.glob("*.json"))
 
 
 def test_bench_that_is_not_there(built):

@@ -67,6 +67,29 @@ def test_kernels_that_were_asked_for(asked, blas, said, monkeypatch):
     assert ("OPENBLAS_CORETYPE" in line) == bool(said)
 
 
+@pytest.mark.skipif(cm.real_type() != np.float32, reason="only float has them")
+@pytest.mark.parametrize("mode", cm.MATH_MODES)
+def test_products_with_fewer_bits_are_said(mode):
+    if not on_the_cpu():
+        pytest.skip("the CUDA library is in use")
+    try:
+        line = use_board("cpu", math=mode)
+        assert cm.math_mode() == mode
+    finally:
+        cm.set_math_mode("fp32")
+    end = f", products in {mode}, emulated and slower than fp32"
+    assert line == use_board("cpu") + (end if mode != "fp32" else "")
+
+
+@pytest.mark.skipif(cm.real_type() == np.float32, reason="float has them")
+def test_products_with_fewer_bits_are_not_of_doubles():
+    with pytest.raises(UserError) as caught:
+        use_board("cpu" if on_the_cpu() else "0", math="bf16")
+    assert str(caught.value).startswith(
+        "--math bf16 rounds what is in single precision"
+    )
+
+
 def test_a_device_is_used_by_its_number(cuda):
     line = use_board("1")
     assert re.fullmatch(r"Using board 1: H200, cuBLAS 13, float(32|64)", line)

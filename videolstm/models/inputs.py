@@ -52,6 +52,7 @@ class Frames(Sequence):
 
     def list_nonzeros(self) -> None:
         """To be called once the frames of a batch are complete."""
+        self._listed = False
         if not cm.sparse.is_worthwhile():
             return
         count = self.steps * self.batch

@@ -77,11 +77,17 @@ class Trained:
 
 
 def load_trained(
-    model_path: str, data_path: str, board: str, seed: int, cases: int | None
+    model_path: str,
+    data_path: str,
+    board: str,
+    seed: int,
+    cases: int | None,
+    math: str = "fp32",
 ) -> Trained:
     """Reads a model with its newest weights, and data; prints what is noteworthy.
 
     cases: how many videos count, None for all, or for 100 of data without end.
+    math: what matrix products make of their operands.
 
     Raises UserError for whatever is wrong in the files, for a model without weights and
     for more cases than there are.
@@ -97,7 +103,7 @@ def load_trained(
         print(f"Note: {note}")
     check_clips(config, model_path, data)
     cases = _count(cases, data)
-    print(use_board(board))
+    print(use_board(board, math=math))
     with without_sources():
         model = LSTMCombo(config, model_path, data.num_frames)
     progress = load_checkpoint(checkpoint, model.params)

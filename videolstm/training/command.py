@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cudamat as cm
-from videolstm.command import LARGEST_SEED, parser, positive_number, whole_number
+from videolstm.command import (
+    LARGEST_SEED,
+    add_math,
+    parser,
+    positive_number,
+    whole_number,
+)
 from videolstm.config import read_data
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.errors import UserError
@@ -82,6 +88,7 @@ def training_parser(program: str, description: str) -> argparse.ArgumentParser:
         default=argparse.SUPPRESS,
         help="folder for checkpoints, instead of the model's checkpoint_dir",
     )
+    add_math(options)
     add(
         "--check-gradients",
         action="store_true",

@@ -17,18 +17,23 @@ CLIPS = 4  # of a batch; more take longer and tell nothing new
 DIFFERENT = 1  # exit status
 
 
-def prepare_check(board: str, world: World = ALONE) -> None:
+def prepare_check(board: str, world: World = ALONE, math: str = "fp32") -> None:
     """Starts this program again with the matrix library's double build, if that is
     there and nobody has chosen a build: differences of losses in single precision are
     too coarse to tell much.
 
     To be called before anything is computed; returns where it stays as it is. Raises
-    UserError for several processes.
+    UserError for several processes and for products with fewer bits.
     """
     if world.ranks > 1:
         raise UserError(
             "--check-gradients is for one process, and an MPI launcher has started "
             f"{world.ranks}; start the program without it"
+        )
+    if math != "fp32":
+        raise UserError(
+            "--check-gradients compares with differences in full precision, and --math "
+            f"is {math}; leave one of them out"
         )
     if {"CUDAMAT_PRECISION", "CUDAMAT_LIBRARY"} & os.environ.keys():
         return

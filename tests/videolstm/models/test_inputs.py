@@ -71,6 +71,28 @@ def test_training_is_the_same_with_and_without(name, monkeypatch):
 
 
 @pytest.mark.skipif(not cm.sparse.is_worthwhile(), reason="dense products only")
+@pytest.mark.skipif(cm.real_type() != np.float32, reason="double has fp32 only")
+def test_products_with_fewer_bits_are_dense(monkeypatch):
+    """Also in a model whose last batch was listed."""
+    config = MODELS["both"]
+    values = frames(config.dec_seq_length + config.future_seq_length)
+    cm.CUDAMatrix.init_random(5)
+    model = LSTMCombo(config, "model.pbtxt", len(values))
+    model.train_step(values)
+    try:
+        cm.set_math_mode("tf32")
+        model.train_step(values)  # sparse products would refuse
+    finally:
+        cm.set_math_mode("fp32")
+    calls, product = [], lib.cm_sparse_product
+    monkeypatch.setattr(
+        lib, "cm_sparse_product", lambda *a: calls.append(1) or product(*a)
+    )
+    model.train_step(values)
+    assert calls
+
+
+@pytest.mark.skipif(not cm.sparse.is_worthwhile(), reason="dense products only")
 def test_dense_frames_go_through_dense_products(monkeypatch):
     config = MODELS["both"]
 
