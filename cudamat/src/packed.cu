@@ -1,4 +1,5 @@
 // Products of a matrix that is packed once and multiplied many times: panels.h.
+#include "fewer_bits.h"
 #include "matrix.h"
 #include "panels.h"
 
@@ -10,9 +11,14 @@ panels::Operand operand(const Matrix* m) {
   return {m->data, std::max<index_t>(m->trans ? m->cols : m->rows, 1), m->trans != 0};
 }
 
+// Operands of fewer bits are rounded for each product, so that a copy would be of no use.
+index_t size_of_copy(index_t rows, index_t depth) {
+  return math() == Math::kFp32 ? panels::packed_size(rows, depth) : 0;
+}
+
 // The copy of a matrix (rows, depth) that can be packed.
 void check_packed(const Matrix* packed, index_t rows, index_t depth) {
-  const index_t count = panels::packed_size(rows, depth);
+  const index_t count = size_of_copy(rows, depth);
   if (count == 0) {
     throw Error(kArgument, text("a matrix (%lld, %lld) is not packed here: nothing would "
                                 "be gained", (long long)rows, (long long)depth));
@@ -29,7 +35,7 @@ CM_EXPORT cm_packed_size(const cm_matrix* a, int64_t* count) {
   return guard("packed_size", [&] {
     check_present(a, "the matrix");
     check_place(count, "the size");
-    *count = panels::packed_size(a->rows, a->cols);
+    *count = size_of_copy(a->rows, a->cols);
   });
 }
 

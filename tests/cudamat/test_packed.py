@@ -101,6 +101,20 @@ def test_a_matrix_is_as_it_was_when_it_was_packed_last():
     np.testing.assert_array_equal(after, 2 * before)  # a power of two rounds nothing
 
 
+@pytest.mark.skipif(
+    cm.real_type() != np.float32, reason="fewer bits are of single precision"
+)
+def test_fewer_bits_are_those_of_the_plain_product():
+    a, b = cm.CUDAMatrix(random(150, 120)), cm.CUDAMatrix(random(120, 8, seed=1))
+    cm.set_math_mode("bf16")
+    try:
+        got = cm.Packed().pack(a).dot(b, cm.empty((150, 8))).asarray()
+        want = cm.dot(a, b).asarray()
+    finally:
+        cm.set_math_mode("fp32")
+    np.testing.assert_array_equal(got, want)
+
+
 def test_the_next_matrix_may_have_another_size():
     packed = cm.Packed()
     for rows, depth in [(200, 100), (3, 4), (100, 200), (200, 300)]:
