@@ -257,7 +257,10 @@ class Library:
     def open(self, path: Path, kind: str) -> None:
         # Two thread pools that spin while the other works cost a factor of 2 to 4: let
         # threads of OpenMP and OpenBLAS sleep as soon as they have nothing to do.
+        # Those of OpenMP look for more work so often first, a tenth of a millisecond at
+        # most: where one kernel follows the other, to be woken takes longer.
         os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+        os.environ.setdefault("GOMP_SPINCOUNT", "5000")
         os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
         try:
             shared = ct.CDLL(str(path))
