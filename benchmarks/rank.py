@@ -42,6 +42,7 @@ class RankTask(Task):
         self.model = LSTMCombo(config, str(size.model), size.frames)
         self.exchange = world.exchange(self.model.params)
         self.model.use_exchange(self.exchange)
+        self.ranks = world.describe(size.batch, self.exchange)
         start = start_weights(self.model.params)
         for param in self.model.params:
             param.w.overwrite(start[param.name])
@@ -50,8 +51,7 @@ class RankTask(Task):
 
     def describe(self) -> dict:
         about = {"name": "videolstm", "blas": cm.blas_name(), "threads": cm.threads()}
-        ranks = self.world.describe(self.size.batch, self.exchange)
-        return about | {"ranks": ranks}
+        return about | {"ranks": self.ranks}
 
     def step(self) -> None:
         self._together(LOSSES + 1)
@@ -126,6 +126,7 @@ def main() -> None:
         task.tell(END)
     else:
         task.follow()
+    world.close()
 
 
 if __name__ == "__main__":

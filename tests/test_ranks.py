@@ -340,7 +340,8 @@ def on_hosts(hosts: list[str], command: list[str]) -> list[str]:
 
 # With as many ranks on each host as on the other, those of a host share their weights.
 WAYS = {
-    3: r"MPICH \S+ adds up their gradients where they lie",
+    3: r"MPICH \S+ adds up their gradients where they lie \(machines with as many "
+    r"ranks each would share weights\)",
     4: r"those of a machine share their weights, and MPICH \S+ adds up between them",
 }
 

@@ -18,6 +18,10 @@ index_t size_of_copy(index_t rows, index_t depth) {
 
 // The copy of a matrix (rows, depth) that can be packed.
 void check_packed(const Matrix* packed, index_t rows, index_t depth) {
+  if (math() != Math::kFp32) {
+    throw Error(kArgument, "matrices are packed for products in fp32 only; pack them again "
+                           "when another kind is chosen");
+  }
   const index_t count = size_of_copy(rows, depth);
   if (count == 0) {
     throw Error(kArgument, text("a matrix (%lld, %lld) is not packed here: nothing would "
@@ -25,6 +29,9 @@ void check_packed(const Matrix* packed, index_t rows, index_t depth) {
   }
   check_shape(packed, "the copy", 1, count);
   check_plain(packed, "the copy");
+  if (reinterpret_cast<uintptr_t>(packed->data) % 64) {
+    throw Error(kArgument, "the copy should begin at a multiple of 64 bytes");
+  }
 }
 
 }  // namespace

@@ -173,7 +173,8 @@ class Scratch {
 #ifdef __AVX512F__
 
 index_t packed_size(index_t rows, index_t depth) {
-  return rows * depth < kWorthwhile ? 0 : strips(rows) * kRows * depth;
+  if (rows < kRows || rows * depth < kWorthwhile) return 0;
+  return strips(rows) * kRows * depth;
 }
 
 void pack(Operand a, index_t rows, index_t depth, real* out) {
@@ -226,8 +227,14 @@ void multiply(const real* packed, index_t rows, index_t depth, Operand b, index_
 #else
 
 index_t packed_size(index_t, index_t) { return 0; }
-void pack(Operand, index_t, index_t, real*) {}
-void multiply(const real*, index_t, index_t, Operand, index_t, real, real*, index_t) {}
+
+void pack(Operand, index_t, index_t, real*) {
+  throw Error(kArgument, "matrices are packed only with AVX-512");
+}
+
+void multiply(const real*, index_t, index_t, Operand, index_t, real, real*, index_t) {
+  throw Error(kArgument, "matrices are packed only with AVX-512");
+}
 
 #endif
 

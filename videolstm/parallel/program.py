@@ -60,6 +60,8 @@ def run(main: Callable[[World], None]) -> None:
         sys.exit(status)
     if status != 0:
         _end(joined[0], status, output)
+    else:
+        joined[0].close()
     sys.stdout.flush()
     sys.exit(status)
 

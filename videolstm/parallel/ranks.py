@@ -19,7 +19,7 @@ import cudamat as cm
 from videolstm.errors import UserError
 from videolstm.parallel import shared
 from videolstm.parallel.exchange import GradientExchange
-from videolstm.parallel.shared import SharedExchange
+from videolstm.parallel.shared import SharedExchange, SharedMemory
 from videolstm.parallel.transport import choose_transport
 from videolstm.parallel.world import Exchange, World
 
@@ -46,6 +46,7 @@ class Ranks(World):
         self._machine = self.comm.Split_type(MPI.COMM_TYPE_SHARED)
         self._meeting = self.comm.Dup()  # where no other message can be in the way
         self.mpi = _library()
+        self._exchanges: list[Exchange] = []
 
     @property
     def local_rank(self) -> int:
@@ -109,7 +110,7 @@ class Ranks(World):
         for param, count in zip(params, counts, strict=True):
             param.t = count
             for matrix in _matrices(param):
-                values = np.ascontiguousarray(matrix.asarray())
+                values = np.array(matrix)  # not asarray, whose result a matrix keeps
                 self.comm.Bcast(values)
                 if not self.leads:
                     matrix.overwrite(values)
@@ -129,7 +130,7 @@ class Ranks(World):
         check = 0
         for param in params:
             for matrix in _matrices(param):
-                check = zlib.crc32(np.ascontiguousarray(matrix.asarray()), check)
+                check = zlib.crc32(np.asarray(matrix).T.ravel(), check)
         checks = self.comm.allgather((check, socket.gethostname()))
         for rank, (found, host) in enumerate(checks):
             if found != checks[0][0]:
@@ -143,24 +144,43 @@ class Ranks(World):
     # ------------------------------------------------------------------- gradients
 
     def exchange(self, params: Sequence[Param]) -> Exchange:
+        found, note = self._shared_exchange(params)
+        if found is None:
+            found = GradientExchange(self.comm.Dup(), choose_transport(), note)
+        self._exchanges.append(found)
+        return found
+
+    def _shared_exchange(self, params: Sequence[Param]) -> tuple[Exchange | None, str]:
+        """For ranks that share their weights; None and, for the user, why not."""
         here = self._machine.size
-        able = cm.load().kind == "cpu" and here > 1
-        able = able and os.environ.get(shared.VARIABLE) != "0"
+        able = cm.load().kind == "cpu" and os.environ.get(shared.VARIABLE) != "0"
         needed = shared.needed(params, here)
-        short = able and not shared.can_have(needed)
+        short = able and here > 1 and not shared.can_have(needed)
         found = self.comm.allgather((able, here, short, socket.gethostname()))
-        if all(able and there == here for able, there, *_ in found):
-            host = next((host for *_, short, host in found if short), None)
-            if host is None:
-                machines = self.comm.Split(self.local_rank)
-                return SharedExchange(self._machine.Dup(), machines)
-            note = (
-                f" (to share their weights they would need {needed / 2**20:.0f} MiB of "
-                f"{shared.PLACE}, which {host} does not have)"
-            )
-        else:
-            note = ""
-        return GradientExchange(self.comm.Dup(), choose_transport(), note)
+        if not all(able for able, *_ in found) or all(n == 1 for _, n, *_ in found):
+            return None, ""
+        if len({there for _, there, *_ in found}) > 1:
+            return None, " (machines with as many ranks each would share weights)"
+        for *_, short, host in found:
+            if short:
+                size = f"{needed / 2**20:.0f} MiB of {shared.PLACE}"
+                return None, f" (to share weights, {host} lacks {size})"
+        memory, error = None, ""
+        try:
+            memory = SharedMemory(params, self._machine.Dup())
+        except MPI.Exception as problem:
+            error = " ".join(str(problem).split())
+        for text in self.comm.allgather(error):
+            if text:  # what one rank has got is left until the end of the program
+                return None, f" (the ranks of a machine get no memory to share: {text})"
+        memory.take()
+        return SharedExchange(memory, self.comm.Split(self.local_rank)), ""
+
+    def close(self) -> None:
+        # some MPI libraries do not end well without
+        for exchange in self._exchanges:
+            exchange.close()
+        self._exchanges.clear()
 
     # ------------------------------------------------------------------- the end
 

@@ -19,7 +19,6 @@ import numpy as np
 from mpi4py import MPI
 
 import cudamat as cm
-from videolstm.errors import UserError
 from videolstm.parallel.layout import ALIGNED, layout, place, size_of
 from videolstm.parallel.progress import Progress
 from videolstm.parallel.share import share_of
@@ -41,28 +40,82 @@ PLACE = "/dev/shm"
 _BLOCK = 2**16
 
 
-class Piece:
-    """The elements `part` of a weight, as vectors (1, n).
+class SharedMemory:
+    """Weights and all that belongs to them, in memory that the ranks of a machine
+    share; the ranks' own gradients, too.
 
-    Args:
-        gradients: one of each rank of the machine. others: the weight, its history and,
-            perhaps, its running root mean square. All of many weights, (1, end).
+    Attributes:
+        gradients: one of each rank of the machine, as vectors (1, end).
+        others: the weights, their histories and, if there is any, their running root
+            mean squares, likewise.
     """
 
-    def __init__(
-        self,
-        param: Param,
-        part: range,
-        gradients: Sequence[cm.CUDAMatrix],
-        others: Sequence[cm.CUDAMatrix],
-    ) -> None:
+    def __init__(self, params: Sequence[Param], machine: MPI.Comm) -> None:
+        """Raises MPI.Exception where the MPI library cannot give it."""
+        self.machine = machine
+        self.params = list(params)
+        starts, self.end = layout(self.params)
+        self.starts = {id(p): s for p, s in zip(self.params, starts, strict=True)}
+        count = _others(self.params)
+        size = self.end * np.dtype(cm.real_type()).itemsize
+        own_size = size if machine.rank else size * (1 + count)
+        self._window = MPI.Win.Allocate_shared(own_size, comm=machine)
+        self._window.Lock_all(MPI.MODE_NOCHECK)
+        self.gradients = [self._flat(rank, 0) for rank in range(machine.size)]
+        self.others = [self._flat(0, 1 + number) for number in range(count)]
+
+    def _flat(self, rank: int, number: int) -> cm.CUDAMatrix:
+        """One of the vectors in the memory of a rank."""
+        memory, _ = self._window.Shared_query(rank)
+        kind = np.dtype(cm.real_type())
+        start = number * self.end * kind.itemsize
+        values = np.frombuffer(memory, kind, self.end, start)
+        return cm.from_dlpack(values.reshape(1, -1), copy=False)
+
+    def take(self) -> None:
+        """Moves the matrices of each `Param` here: weights and what else they have with
+        the values that they have on the machine's first rank."""
+        for param in self.params:
+            self._move(param, self.starts[id(param)])
+        self.meet()
+
+    def _move(self, param: Param, start: int) -> None:
+        def move(matrix: cm.CUDAMatrix, flat: cm.CUDAMatrix) -> cm.CUDAMatrix:
+            found = place(flat, param, start)
+            return found.assign(matrix) if self.machine.rank == 0 else found
+
+        own = place(self.gradients[self.machine.rank], param, start)
+        param.dw = own.assign(param.dw)
+        param.w = move(param.w, self.others[0])
+        param.history = move(param.history, self.others[1])
+        if param.rms is not None:
+            param.rms = move(param.rms, self.others[2])
+
+    def meet(self) -> None:
+        """Returns when all ranks of the machine have come here; each sees then what the
+        others had written before."""
+        self._window.Sync()
+        self.machine.Barrier()
+        self._window.Sync()
+
+    def free(self) -> None:
+        """Gives the memory back: nobody may use the weights any more. Every rank has to
+        call it."""
+        self._window.Unlock_all()
+        self._window.Free()
+
+
+class Piece:
+    """The elements `part` of a weight, as vectors (1, n)."""
+
+    def __init__(self, param: Param, part: range, memory: SharedMemory) -> None:
         def cut(flat: cm.CUDAMatrix) -> cm.CUDAMatrix:
             return flat.col_slice(part.start, part.stop)
 
         self.param = param
-        self.sum_of, *self.others = map(cut, gradients)
-        self.w, self.history = map(cut, others[:2])
-        self.rms = None if param.rms is None else cut(others[2])
+        self.sum_of, *self.others = map(cut, memory.gradients)
+        self.w, self.history = map(cut, memory.others[:2])
+        self.rms = None if param.rms is None else cut(memory.others[2])
 
     def sum(self) -> None:
         """Into the gradient of the machine's first rank, in the order of the ranks."""
@@ -73,33 +126,31 @@ class Piece:
         self.param.step(self.w, self.history, self.sum_of, self.rms)
 
 
-class SharedWeights:
-    """Weights of some params with all that belongs to them, in memory that the ranks of
-    a machine share: the matrices of each `Param` are moved there.
+class Group:
+    """Weights that are complete together, one after the other in the memory: what this
+    rank does with them.
 
-    `Param.dw` is each rank's own until `sum`; then that of the machine's first rank is
-    the sum over the machine, and the others' mean nothing.
+    Attributes:
+        values: its part of the sum.
     """
 
-    def __init__(self, params: Sequence[Param], machine: MPI.Comm) -> None:
+    def __init__(self, params: Sequence[Param], memory: SharedMemory) -> None:
         self.params = list(params)
-        starts, end = layout(self.params)
-        count = _others(self.params)
-        size = end * np.dtype(cm.real_type()).itemsize
-        own_size = size if machine.rank else size * (1 + count)
-        self._window = _window(own_size, machine)
-        gradients = [_flat(self._window, rank, 0, end) for rank in range(machine.size)]
-        others = [_flat(self._window, 0, end * (1 + n), end) for n in range(count)]
-        share = share_of(end // ALIGNED, machine.rank, machine.size)
-        own = range(share.start * ALIGNED, share.stop * ALIGNED)
-        # this rank's part of the sum, for messages to other machines
-        self.values = gradients[0].__array__(copy=False)[0, own.start : own.stop]
-        self.pieces: list[Piece] = []
-        for param, start in zip(self.params, starts, strict=True):
-            for part in _blocks(own, start, start + size_of(param)):
-                self.pieces.append(Piece(param, part, gradients, others))
-            _move(param, start, gradients[machine.rank], others, machine.rank == 0)
-        machine.Barrier()
+        start = memory.starts[id(self.params[0])]
+        sizes, length = layout(self.params)
+        if [memory.starts[id(p)] for p in self.params] != [start + s for s in sizes]:
+            raise ValueError("these weights do not follow each other in the model")
+        machine = memory.machine
+        share = share_of(length // ALIGNED, machine.rank, machine.size)
+        own = range(start + share.start * ALIGNED, start + share.stop * ALIGNED)
+        sum_of = memory.gradients[0].__array__(copy=False)
+        self.values = sum_of[0, own.start : own.stop]
+        self.pieces = [
+            Piece(param, part, memory)
+            for param, begin in zip(self.params, sizes, strict=True)
+            for part in _blocks(own, start + begin, start + begin + size_of(param))
+        ]
+        self.requests: list[MPI.Request] = []
 
     def sum(self) -> None:
         """This rank's part of the sum over the machine."""
@@ -117,7 +168,7 @@ class SharedWeights:
 def needed(params: Sequence[Param], ranks: int) -> int:
     """Bytes that the ranks of a machine take for these weights together."""
     _, end = layout(params)
-    return end * (ranks + _others(params)) * cm.real_type().itemsize
+    return end * (ranks + _others(params)) * np.dtype(cm.real_type()).itemsize
 
 
 def can_have(count: int) -> bool:
@@ -134,24 +185,6 @@ def _others(params: Iterable[Param]) -> int:
     return 3 if any(param.rms is not None for param in params) else 2
 
 
-def _window(size: int, machine: MPI.Comm) -> MPI.Win:
-    try:
-        return MPI.Win.Allocate_shared(size, comm=machine)
-    except MPI.Exception as error:
-        raise UserError(
-            f"the MPI library gives the ranks of a machine no memory to share "
-            f"({error}): set {VARIABLE}=0, so that each has weights of its own"
-        ) from None
-
-
-def _flat(window: MPI.Win, rank: int, start: int, count: int) -> cm.CUDAMatrix:
-    """Elements of a rank's memory as a matrix (1, count)."""
-    memory, _ = window.Shared_query(rank)
-    kind = np.dtype(cm.real_type())
-    values = np.frombuffer(memory, kind, count, start * kind.itemsize)
-    return cm.from_dlpack(values.reshape(1, -1), copy=False)
-
-
 def _blocks(own: range, start: int, stop: int) -> Iterable[range]:
     """What of the elements from `start` to `stop` is in `own`, block by block."""
     first, last = max(own.start, start), min(own.stop, stop)
@@ -159,78 +192,66 @@ def _blocks(own: range, start: int, stop: int) -> Iterable[range]:
         yield range(begin, min(begin + _BLOCK, last))
 
 
-def _move(param: Param, start: int, gradient, others, leads: bool) -> None:
-    """Has the matrices of `param` be parts of these, which begin at `start`; the first
-    rank takes their values there."""
-
-    def move(matrix: cm.CUDAMatrix, flat: cm.CUDAMatrix) -> cm.CUDAMatrix:
-        found = place(flat, param, start)
-        return found.assign(matrix) if leads else found
-
-    param.dw = place(gradient, param, start).assign(param.dw)
-    param.w = move(param.w, others[0])
-    param.history = move(param.history, others[1])
-    if param.rms is not None:
-        param.rms = move(param.rms, others[2])
-
-
 class SharedExchange(Exchange):
     """Of the ranks of one machine, or of several with as many ranks on each.
 
-    Every rank has to say `ready` of the same weights in the same order.
+    Every rank has to say `ready` of the same weights in the same order. From then on
+    `Param.dw` is each rank's own until `update`; then that of the machine's first rank
+    is the sum over all ranks, and the others' mean nothing.
 
     Args:
-        machine: the ranks of this machine. machines: on each machine the one that has
-            this one's number there; itself alone where there is one machine.
+        memory: whose params were moved there.
+        machines: on each machine the rank that has this one's number there; itself
+            alone where there is one machine.
     """
 
-    def __init__(self, machine: MPI.Comm, machines: MPI.Comm) -> None:
-        self._machine, self._machines = machine, machines
+    def __init__(self, memory: SharedMemory, machines: MPI.Comm) -> None:
+        self._memory, self._machines = memory, machines
         self._many = machines.size > 1
         self._progress = Progress()
-        self._shared: dict[str, SharedWeights] = {}
-        self._complete: dict[str, list[MPI.Request]] = {}
+        self._groups: dict[int, Group] = {}
+        self._complete: list[Group] = []
 
     def ready(self, params: Iterable[Param]) -> None:
         params = list(params)
-        name = params[0].name
-        shared = self._shared.get(name)
-        if shared is None or shared.params != params:  # or another model's
-            self._wait()
-            shared = self._shared[name] = SharedWeights(params, self._machine)
-        requests: list[MPI.Request] = []
+        group = self._groups.get(id(params[0]))
+        if group is None:
+            group = self._groups[id(params[0])] = Group(params, self._memory)
+        again = group in self._complete  # a backward pass that no update followed
+        if again:
+            self._wait(group)
         if self._many:
-            self._wait(name)
-            self._machine.Barrier()  # all gradients of this machine are there
-            shared.sum()
-            requests = sum_pieces(self._machines, shared.values)
-            self._progress.watch(requests)
-        self._complete[name] = requests
+            self._memory.meet()  # all gradients of this machine are there
+            group.sum()
+            group.requests = sum_pieces(self._machines, group.values)
+            self._progress.watch(group.requests)
+        if not again:
+            self._complete.append(group)
 
     def update(self, params: Iterable[Param]) -> None:
         if not self._many:
-            self._machine.Barrier()
-        for name in self._complete:
-            self._wait(name)
-            self._shared[name].step(summed=self._many)
+            self._memory.meet()
+        for group in self._complete:
+            self._wait(group)
+            group.step(summed=self._many)
         # nobody reads a weight that is not new yet, or writes a gradient that is read
-        self._machine.Barrier()
-        for name in self._complete:
-            for param in self._shared[name].params:
+        self._memory.meet()
+        for group in self._complete:
+            for param in group.params:
                 param.t += 1
         self._complete.clear()
 
-    def describe(self, mpi: str) -> str:
-        text = f"they share their weights in memory of {mpi}"
-        if not self._many:
-            return text
-        return f"those of a machine share their weights, and {mpi} adds up between them"
+    def _wait(self, group: Group) -> None:
+        if group.requests:
+            with self._progress.paused():
+                MPI.Request.Waitall(group.requests)
+            group.requests = []
 
-    def _wait(self, name: str | None = None) -> None:
-        """For the messages about these weights, or for all."""
-        for key in self._complete if name is None else {name} & {*self._complete}:
-            requests = self._complete[key]
-            if requests:
-                with self._progress.paused():
-                    MPI.Request.Waitall(requests)
-                requests.clear()
+    def describe(self, mpi: str) -> str:
+        if self._many:
+            between = f"{mpi} adds up between them"
+            return f"those of a machine share their weights, and {between}"
+        return f"they share their weights in memory of {mpi}"
+
+    def close(self) -> None:
+        self._memory.free()

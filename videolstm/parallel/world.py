@@ -38,6 +38,9 @@ class Exchange:
         """What happens to gradients, for the user; `mpi` is the name of the library."""
         return ""
 
+    def close(self) -> None:
+        """The end: gives back what it holds."""
+
 
 class World:
     """The processes that train together; this one by itself.
@@ -104,6 +107,10 @@ class World:
     def exchange(self, params: Sequence[Param]) -> Exchange:
         """For the gradients of a model with these weights, on the board in use."""
         return Exchange()
+
+    def close(self) -> None:
+        """The end of a program that went well: gives back what exchanges hold, which
+        nobody uses any more. Every rank has to call it."""
 
     def describe(self, batch_size: int, exchange: Exchange) -> str:
         """A line for the user on who has what part of a batch, and what happens to

@@ -63,29 +63,48 @@ class Health:
         """Whether nothing has been noted yet. Does not wait for the board."""
         return not self.watch.found()
 
-    def complaint(self) -> tuple[int, str] | None:
-        """The first step at which something was not finite, and in words what that was;
-        None where all is well. Waits for the board."""
-        notes = self.watch.read()
+    def seen(self) -> tuple[np.ndarray, np.ndarray]:
+        """What this process has noted: for each note the first step, 0 for none, and
+        the sums of the losses. Waits for the board."""
+        return self.watch.read(), self.totals.read()
+
+    def complaint(
+        self, seen: Sequence[tuple[np.ndarray, np.ndarray]] | None = None
+    ) -> str | None:
+        """In words, what was not finite at the first step at which anything was; None
+        where all is well.
+
+        seen: of all processes that train together, of which each sees its own cases and
+        its part of the weights; left out, of this one.
+        """
+        seen = [self.seen()] if seen is None else seen
+        notes = np.stack([each for each, _ in seen])
         if not notes.any():
             return None
         step = int(notes[notes > 0].min())
         found = notes == step
-        weights = found[: NOTES * len(self.params)].reshape(-1, NOTES).T
-        losses = found[NOTES * len(self.params) :]
-        return step, self._in_words(step, weights, losses)
+        first = NOTES * len(self.params)
+        weights = found[:, :first].any(axis=0).reshape(-1, NOTES).T
+        who, which = np.nonzero(found[:, first:])
+        losses = {}
+        for process, number in zip(who, which, strict=True):
+            number = list(self.names)[number]
+            losses.setdefault(number, seen[process][1][number])
+        return self._in_words(step, weights, losses)
 
-    def _in_words(self, step: int, weights: np.ndarray, losses: np.ndarray) -> str:
-        """`weights` (NOTES, weights) and `losses` say what was noted at this step."""
+    def _in_words(
+        self, step: int, weights: np.ndarray, losses: dict[int, float]
+    ) -> str:
+        """`weights` (NOTES, weights) and `losses`, sums by their place, are what was
+        noted at this step."""
         if weights[WEIGHT_BEFORE].any():
             found = self._listed(weights[WEIGHT_BEFORE])
             return f"before step {step} infinity or NaN is in the weight {found}"
         gradients = self._listed(weights[GRADIENT])
-        if losses.any():
-            sums = self.totals.read()
-            which = list(self.names)[int(np.argmax(losses))]
+        if losses:
+            which = min(losses, key=list(self.names).index)
             also = f", and so is the gradient of {gradients}" if gradients else ""
-            return f"{self.names[which]} is {sums[which]} at step {step}{also}"
+            return f"{self.names[which]} is {losses[which]} at step {step}{also}"
         if gradients:
             return f"infinity or NaN is in the gradient of {gradients} at step {step}"
         found = self._listed(weights[WEIGHT_AFTER])

@@ -273,9 +273,8 @@ class TrainingLoop(ABC):
         """Raises UserError where a loss or a weight of some step was not finite, as far
         as the board has come, on any of the ranks; does not wait for the board."""
         if self.world.most(not self.health.fine):
-            found = self.world.gather(self.health.complaint())
-            _, first = min(complaint for complaint in found if complaint)
-            raise self._diverged(first)
+            seen = self.world.gather(self.health.seen())
+            raise self._diverged(self.health.complaint(seen))
 
     def check_finite(self, values: dict[str, float]) -> None:
         """Raises UserError for the first value, named in words, that is not."""

@@ -159,7 +159,7 @@ def assert_run(actual, expected):
 FORWARD = [
     (units, *start, fed_from)
     for units, start, fed_from in itertools.product(
-        [(4,), (4, 6), (3, 4, 5)],
+        [(4,), (4, 6), (3, 4, 5), (65,)],  # 65: large enough to be packed
         [(False, False), (True, False), (True, True)],
         [0, 1, 4],
     )

@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import time
 from pathlib import Path
 
 import numpy as np
@@ -115,10 +117,35 @@ def own_weights(world: World):
 
 
 def two_a_machine(world: World):
-    """As if every two ranks were on a machine of their own."""
+    """As if every two ranks were on a machine of their own, and late besides."""
 
     def exchange(params):
-        machine = world.comm.Split(world.rank // 2)
-        return shared.SharedExchange(machine, world.comm.Split(world.rank % 2))
+        memory = shared.SharedMemory(params, world.comm.Split(world.rank // 2))
+        memory.take()
+        found = shared.SharedExchange(memory, world.comm.Split(world.rank % 2))
+        return dawdling(found, world.rank)
 
+    return exchange
+
+
+def late(world: World):
+    """The usual way, with ranks that are never there at the same time."""
+    return lambda params: dawdling(type(world).exchange(world, params), world.rank)
+
+
+def dawdling(exchange: shared.SharedExchange, rank: int) -> shared.SharedExchange:
+    """The exchange; it stops for up to three milliseconds before whatever it does, each
+    rank at other times."""
+    draw = random.Random(rank)
+
+    def slowed(method):
+        def wait_and_do(*arguments, **named):
+            time.sleep(draw.choice((0, 0, 0.001, 0.003)))
+            return method(*arguments, **named)
+
+        return wait_and_do
+
+    exchange.ready, exchange.update = slowed(exchange.ready), slowed(exchange.update)
+    exchange._memory.meet = slowed(exchange._memory.meet)
+    exchange._wait = slowed(exchange._wait)
     return exchange

@@ -231,6 +231,29 @@ def test_norms_of_a_step_that_another_run_reports(tmp_path):
     assert float(found[f"{LAST}:gradient_norm"]) > 0
 
 
+def test_what_several_processes_have_seen():
+    """Of the first step; a weight that any of them has noted, and the loss of one that
+    has noted it."""
+    model = make(describe())
+    health = Health(model.params, model.train_losses, {0: "the loss", 1: "the other"})
+    one, two = np.zeros((2, len(health.watch.read())))
+    first = 3 * len(model.params)  # of the losses
+    one[[1, 4]], two[[1, 7]] = 5, 5  # gradients of the weights 0, 1 and 2
+    one[2] = 4  # the weight 0 after step 4
+    names = [param.name for param in model.params]
+    sums = np.array([1.0, 2.0]), np.array([np.inf, 3.0])
+    assert health.complaint([(one * 0, sums[0])] * 2) is None
+    said = health.complaint(list(zip((one, two), sums, strict=True)))
+    assert said == f"infinity or NaN is in the weight {names[0]} after step 4"
+    one[2] = 0
+    said = health.complaint(list(zip((one, two), sums, strict=True)))
+    found = f"the gradient of {names[0]} and 2 more"
+    assert said == f"infinity or NaN is in {found} at step 5"
+    two[first] = 5
+    said = health.complaint(list(zip((one, two), sums, strict=True)))
+    assert said == f"the loss is inf at step 5, and so is {found}"
+
+
 def test_a_model_without_losses_to_watch():
     model = make(describe(future=0))
     assert isinstance(model, LSTMCombo)
