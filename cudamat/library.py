@@ -259,8 +259,9 @@ class Library:
         # threads of OpenMP and OpenBLAS sleep as soon as they have nothing to do.
         # Those of OpenMP look for more work so often first, a tenth of a millisecond at
         # most: where one kernel follows the other, to be woken takes longer.
-        os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-        os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+        if "OMP_WAIT_POLICY" not in os.environ:
+            os.environ["OMP_WAIT_POLICY"] = "passive"
+            os.environ.setdefault("GOMP_SPINCOUNT", "5000")
         os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
         try:
             shared = ct.CDLL(str(path))
