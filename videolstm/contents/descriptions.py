@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from videolstm.config import messages, read_data, read_model
-from videolstm.contents.features import value_range
 from videolstm.contents.fits import check_model_alone, clip_numbers, data_verdict
 from videolstm.contents.kind import Choice, Contents, Verdict
 from videolstm.contents.model_size import (
@@ -20,7 +19,7 @@ from videolstm.contents.model_size import (
     operations,
     weight_shapes,
 )
-from videolstm.contents.numbers import label_counts
+from videolstm.contents.numbers import label_counts, value_range
 from videolstm.contents.opened import KNOWN, Opened
 from videolstm.contents.report import Report, bars, count_text, counted, size_text
 from videolstm.data import DataHandler, make_data_handler

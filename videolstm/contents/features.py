@@ -12,7 +12,7 @@ from videolstm.config import messages, read_data
 from videolstm.contents.clips import description_beside, verdict_of
 from videolstm.contents.kind import Choice, Contents, Verdict
 from videolstm.contents.model_size import is_classifier
-from videolstm.contents.numbers import numbers_of
+from videolstm.contents.numbers import numbers_of, value_range
 from videolstm.contents.opened import Opened
 from videolstm.contents.report import Report, counted, shape_text, size_text
 from videolstm.data.files import h5_dataset, open_h5
@@ -149,15 +149,6 @@ def _frame_sets(opened: Opened) -> dict:
         and len(entry.shape) == 2
         and 0 not in entry.shape
     }
-
-
-def value_range(frames: np.ndarray) -> tuple[float, float]:
-    """The least and the largest of finite values, apart."""
-    finite = frames[np.isfinite(frames)]
-    if not finite.size:
-        return 0.0, 1.0
-    low, high = float(finite.min()), float(finite.max())
-    return low, high if high > low else low + 1.0
 
 
 def frame_shape(dims: int) -> tuple[int, int, int] | None:

@@ -109,7 +109,11 @@ def memory(
     model: config_pb2.Model, num_frames: int, batch: int, item: int = 4
 ) -> tuple[int, int]:
     """Bytes on the board in training: of the weights with gradients and histories, and
-    of a batch on its way forward and back. item: bytes of a number."""
+    of a batch on its way forward and back. item: bytes of a number.
+
+    Not counted is the copy of its recurrent weights that each layer of more than some
+    64 units keeps on CPUs with AVX-512 (`cudamat.Packed`).
+    """
     shapes = weight_shapes(model)
     rms = _with_rms_prop(model)
     kept = sum(

@@ -145,3 +145,12 @@ def label_counts(labels: np.ndarray) -> dict[int, int]:
     if not found or min(found) < 0 or max(found) >= _MOST_CLASSES:
         return found
     return {k: found.get(k, 0) for k in range(max(found) + 1)}
+
+
+def value_range(frames: np.ndarray) -> tuple[float, float]:
+    """The least and the largest of finite values, apart."""
+    finite = frames[np.isfinite(frames)]
+    if not finite.size:
+        return 0.0, 1.0
+    low, high = float(finite.min()), float(finite.max())
+    return low, high if high > low else low + 1.0

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from videolstm.contents.features import H5Datasets, frame_shape, value_range
+from videolstm.contents.features import H5Datasets, frame_shape
 from videolstm.contents.kind import Choice
-from videolstm.contents.numbers import label_counts
+from videolstm.contents.numbers import label_counts, value_range
 from videolstm.contents.opened import Opened
 from videolstm.contents.report import Report, bars, counted
 from videolstm.data.files import h5_dataset, open_h5

@@ -19,14 +19,14 @@ from videolstm.parallel.transport import Transport
 from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
-    from videolstm.models.param import Param
+    from videolstm.parallel.weight import Weight
 
 
 class Message:
     """The gradients of some weights, one after the other in memory of their own, into
-    which `Param.dw` of each is moved."""
+    which `Weight.dw` of each is moved."""
 
-    def __init__(self, params: list[Param], transport: type[Transport]) -> None:
+    def __init__(self, params: list[Weight], transport: type[Transport]) -> None:
         self.params = params
         starts, end = layout(params)
         flat = cm.zeros((1, end))
@@ -68,7 +68,7 @@ class GradientExchange(Exchange):
         self._messages: dict[str, Message] = {}
         self._under_way: list[Message] = []
 
-    def ready(self, params: Iterable[Param]) -> None:
+    def ready(self, params: Iterable[Weight]) -> None:
         params = list(params)
         name = params[0].name
         message = self._messages.get(name)
@@ -84,7 +84,7 @@ class GradientExchange(Exchange):
         message.send(self._comm, self._progress)
         self._under_way.append(message)
 
-    def update(self, params: Iterable[Param]) -> None:
+    def update(self, params: Iterable[Weight]) -> None:
         while self._under_way:
             message = self._under_way[0]
             message.wait(self._progress)

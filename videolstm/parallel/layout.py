@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import cudamat as cm
 
 if TYPE_CHECKING:
-    from videolstm.models.param import Param
+    from videolstm.parallel.weight import Weight
 
 # Elements: each weight begins at a multiple of them, as it does in memory of its own.
 ALIGNED = 16
 
 
-def size_of(param: Param) -> int:
+def size_of(param: Weight) -> int:
     """How many elements the weight has."""
     return param.shape[0] * param.shape[1]
 
 
-def layout(params: Iterable[Param]) -> tuple[list[int], int]:
+def layout(params: Iterable[Weight]) -> tuple[list[int], int]:
     """The element at which each begins, and the end, a multiple of `ALIGNED`."""
     starts, end = [], 0
     for param in params:
@@ -28,6 +28,6 @@ def layout(params: Iterable[Param]) -> tuple[list[int], int]:
     return starts, end
 
 
-def place(flat: cm.CUDAMatrix, param: Param, start: int) -> cm.CUDAMatrix:
+def place(flat: cm.CUDAMatrix, param: Weight, start: int) -> cm.CUDAMatrix:
     """The elements of `flat` (1, n) from `start` as a matrix of the weight's shape."""
     return flat.col_slice(start, start + size_of(param)).reshape(param.shape)

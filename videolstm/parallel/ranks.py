@@ -24,7 +24,7 @@ from videolstm.parallel.transport import choose_transport
 from videolstm.parallel.world import Exchange, World
 
 if TYPE_CHECKING:
-    from videolstm.models.param import Param
+    from videolstm.parallel.weight import Weight
 
 T = TypeVar("T")
 
@@ -101,7 +101,7 @@ class Ranks(World):
 
     # ------------------------------------------------------------------- being alike
 
-    def copy_start(self, params: Sequence[Param]) -> None:
+    def copy_start(self, params: Sequence[Weight]) -> None:
         state = cm.random_state
         counts = [param.t for param in params]
         state.seed, state.offset, counts = self.comm.bcast(
@@ -126,7 +126,7 @@ class Ranks(World):
                     f"{found[0][1]}: all ranks need the same files, options and build"
                 )
 
-    def check_weights(self, params: Sequence[Param], step: int) -> None:
+    def check_weights(self, params: Sequence[Weight], step: int) -> None:
         check = 0
         for param in params:
             for matrix in _matrices(param):
@@ -143,14 +143,14 @@ class Ranks(World):
 
     # ------------------------------------------------------------------- gradients
 
-    def exchange(self, params: Sequence[Param]) -> Exchange:
+    def exchange(self, params: Sequence[Weight]) -> Exchange:
         found, note = self._shared_exchange(params)
         if found is None:
             found = GradientExchange(self.comm.Dup(), choose_transport(), note)
         self._exchanges.append(found)
         return found
 
-    def _shared_exchange(self, params: Sequence[Param]) -> tuple[Exchange | None, str]:
+    def _shared_exchange(self, params: Sequence[Weight]) -> tuple[Exchange | None, str]:
         """For ranks that share their weights; None and, for the user, why not."""
         here = self._machine.size
         able = cm.load().kind == "cpu" and os.environ.get(shared.VARIABLE) != "0"
@@ -231,7 +231,7 @@ def fair_share(mine: set[int], everybody: Sequence[set[int]]) -> int:
     return max(1, int(share + 1e-6))
 
 
-def _matrices(param: Param) -> list[cm.CUDAMatrix]:
+def _matrices(param: Weight) -> list[cm.CUDAMatrix]:
     """What an update of a weight changes."""
     found = (param.w, param.history, param.rms)
     return [matrix for matrix in found if matrix is not None]

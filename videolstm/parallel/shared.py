@@ -26,7 +26,7 @@ from videolstm.parallel.transport import sum_pieces
 from videolstm.parallel.world import Exchange
 
 if TYPE_CHECKING:
-    from videolstm.models.param import Param
+    from videolstm.parallel.weight import Weight
 
 # What a user can set to 0 so that each rank has weights of its own.
 VARIABLE = "VIDEOLSTM_SHARED_MEMORY"
@@ -50,7 +50,7 @@ class SharedMemory:
             mean squares, likewise.
     """
 
-    def __init__(self, params: Sequence[Param], machine: MPI.Comm) -> None:
+    def __init__(self, params: Sequence[Weight], machine: MPI.Comm) -> None:
         """Raises MPI.Exception where the MPI library cannot give it."""
         self.machine = machine
         self.params = list(params)
@@ -73,13 +73,13 @@ class SharedMemory:
         return cm.from_dlpack(values.reshape(1, -1), copy=False)
 
     def take(self) -> None:
-        """Moves the matrices of each `Param` here: weights and what else they have with
-        the values that they have on the machine's first rank."""
+        """Moves all matrices of each weight here, which but for its gradient have the
+        values of the machine's first rank."""
         for param in self.params:
             self._move(param, self.starts[id(param)])
         self.meet()
 
-    def _move(self, param: Param, start: int) -> None:
+    def _move(self, param: Weight, start: int) -> None:
         def move(matrix: cm.CUDAMatrix, flat: cm.CUDAMatrix) -> cm.CUDAMatrix:
             found = place(flat, param, start)
             return found.assign(matrix) if self.machine.rank == 0 else found
@@ -108,7 +108,7 @@ class SharedMemory:
 class Piece:
     """The elements `part` of a weight, as vectors (1, n)."""
 
-    def __init__(self, param: Param, part: range, memory: SharedMemory) -> None:
+    def __init__(self, param: Weight, part: range, memory: SharedMemory) -> None:
         def cut(flat: cm.CUDAMatrix) -> cm.CUDAMatrix:
             return flat.col_slice(part.start, part.stop)
 
@@ -134,7 +134,7 @@ class Group:
         values: its part of the sum.
     """
 
-    def __init__(self, params: Sequence[Param], memory: SharedMemory) -> None:
+    def __init__(self, params: Sequence[Weight], memory: SharedMemory) -> None:
         self.params = list(params)
         start = memory.starts[id(self.params[0])]
         sizes, length = layout(self.params)
@@ -165,7 +165,7 @@ class Group:
             piece.step()
 
 
-def needed(params: Sequence[Param], ranks: int) -> int:
+def needed(params: Sequence[Weight], ranks: int) -> int:
     """Bytes that the ranks of a machine take for these weights together."""
     _, end = layout(params)
     return end * (ranks + _others(params)) * np.dtype(cm.real_type()).itemsize
@@ -180,7 +180,7 @@ def can_have(count: int) -> bool:
     return count <= found.f_bavail * found.f_frsize
 
 
-def _others(params: Iterable[Param]) -> int:
+def _others(params: Iterable[Weight]) -> int:
     """How many matrices there are for a weight beside its gradient."""
     return 3 if any(param.rms is not None for param in params) else 2
 
@@ -196,7 +196,7 @@ class SharedExchange(Exchange):
     """Of the ranks of one machine, or of several with as many ranks on each.
 
     Every rank has to say `ready` of the same weights in the same order. From then on
-    `Param.dw` is each rank's own until `update`; then that of the machine's first rank
+    `Weight.dw` is each rank's own until `update`; then that of the machine's first rank
     is the sum over all ranks, and the others' mean nothing.
 
     Args:
@@ -212,7 +212,7 @@ class SharedExchange(Exchange):
         self._groups: dict[int, Group] = {}
         self._complete: list[Group] = []
 
-    def ready(self, params: Iterable[Param]) -> None:
+    def ready(self, params: Iterable[Weight]) -> None:
         params = list(params)
         group = self._groups.get(id(params[0]))
         if group is None:
@@ -228,7 +228,7 @@ class SharedExchange(Exchange):
         if not again:
             self._complete.append(group)
 
-    def update(self, params: Iterable[Param]) -> None:
+    def update(self, params: Iterable[Weight]) -> None:
         if not self._many:
             self._memory.meet()
         for group in self._complete:

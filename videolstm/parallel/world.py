@@ -14,7 +14,7 @@ import numpy as np
 from videolstm.parallel.share import share_of
 
 if TYPE_CHECKING:
-    from videolstm.models.param import Param
+    from videolstm.parallel.weight import Weight
 
 T = TypeVar("T")
 
@@ -23,13 +23,13 @@ class Exchange:
     """Where gradients go between the backward pass and the update: with one process
     nowhere."""
 
-    def ready(self, params: Iterable[Param]) -> None:
-        """Says that `Param.dw` of these is complete, and will be changed by nobody
+    def ready(self, params: Iterable[Weight]) -> None:
+        """Says that `Weight.dw` of these is complete, and will be changed by nobody
         before the update."""
 
-    def update(self, params: Iterable[Param]) -> None:
+    def update(self, params: Iterable[Weight]) -> None:
         """Updates the same params, each as soon as its gradient is summed over all
-        ranks, perhaps in another order. On the first rank `Param.dw` is that sum from
+        ranks, perhaps in another order. On the first rank `Weight.dw` is that sum from
         then on."""
         for param in params:
             param.update()
@@ -92,7 +92,7 @@ class World:
         """All ranks' values, in their order."""
         return [value]
 
-    def copy_start(self, params: Sequence[Param]) -> None:
+    def copy_start(self, params: Sequence[Weight]) -> None:
         """Takes weights, histories and the state of the random numbers from the first
         rank."""
 
@@ -100,11 +100,11 @@ class World:
         """Raises UserError, on every rank, where what is named differs between
         ranks."""
 
-    def check_weights(self, params: Sequence[Param], step: int) -> None:
+    def check_weights(self, params: Sequence[Weight], step: int) -> None:
         """Raises UserError, on every rank, where the ranks' weights are no longer the
         same bits."""
 
-    def exchange(self, params: Sequence[Param]) -> Exchange:
+    def exchange(self, params: Sequence[Weight]) -> Exchange:
         """For the gradients of a model with these weights, on the board in use."""
         return Exchange()
 

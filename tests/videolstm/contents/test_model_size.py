@@ -88,8 +88,14 @@ def test_operations_are_those_of_the_products(name, monkeypatch):
         counted += 2 * a.shape[0] * a.shape[1] * b.shape[1]
         return real(a, b, *args, **kwargs)
 
-    real = cm.dot
+    def dot_packed(packed, b, *args, **kwargs):
+        nonlocal counted
+        counted += 2 * packed.matrix.shape[0] * packed.matrix.shape[1] * b.shape[1]
+        return real_packed(packed, b, *args, **kwargs)
+
+    real, real_packed = cm.dot, cm.Packed.dot
     monkeypatch.setattr(cm, "dot", dot)
+    monkeypatch.setattr(cm.Packed, "dot", dot_packed)
     step(model)
     assert counted == BATCH * operations(MODELS[name], FRAMES)
 
