@@ -150,10 +150,16 @@ class Trials:
         if len(message) > LONGEST_MESSAGE:
             return f"a message of {len(message)} characters"
         names = (*self._known, self.path.name, "passwd", "/dev/")
-        named = any(name in message for name in names)
+        named = any(name in message for name in names) or self._is_read(message)
         if not named and "data.pbtxt" not in message and "model" not in message:
             return f"a message that names no file: {message!r}"
         return None
+
+    def _is_read(self, message: str) -> bool:
+        """Whether it begins with a name that stands in the input: a list may name any
+        file of this computer."""
+        name = message.partition(": ")[0].removeprefix(f"{self.folder}/")
+        return bool(name) and name.encode(errors="replace") in self.path.read_bytes()
 
     def _stray(self) -> str | None:
         stray = {entry.name for entry in self.folder.iterdir()} - self._known
