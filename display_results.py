@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from tqdm import tqdm
 
 from videolstm.command import LARGEST_SEED, add_math, parser, run, whole_number
+from videolstm.errors import UserError
 from videolstm.files import check_writable
 from videolstm.results.answers import Answer, answers, joined
 from videolstm.results.metrics import Metrics
@@ -29,6 +31,7 @@ MODEL is the .pbtxt that a run has left in its checkpoint_dir, DATA any data set
 frames of that size. With --save or --csv pictures are drawn only if one of their own
 options is there, too."""
 
+OUTPUTS = {"save": ".h5", "csv": ".csv"}  # options that name files, and their kind
 EXAMPLES = 5
 LONG_EXAMPLES = 2  # whose every frame a picture of --steps shows
 
@@ -77,6 +80,33 @@ def gallery_of(args: argparse.Namespace) -> Gallery | None:
     folder = getattr(args, "out", None) or Path(args.model).parent
     stem = f"{Path(args.model).stem}_{Path(args.data).stem}"
     return Gallery(folder, stem, getattr(args, "format", "png"), "show" in args)
+
+
+# ---- files that are written ----------------------------------------------------------
+
+
+def check_output(option: str, path: str, suffix: str) -> None:
+    """Raises UserError for a file of another kind, which may be somebody's work, and
+    for one that cannot be written."""
+    if Path(path).suffix.lower() != suffix:
+        raise UserError(f"{option} is {path!r}, and it should end in {suffix}")
+    check_writable(path)
+
+
+def check_apart(args: argparse.Namespace, trained: Trained) -> None:
+    """Raises UserError where a file that is read would be replaced."""
+    data = trained.data.config
+    named = [value for field, value in data.ListFields() if field.name[-5:] == "_file"]
+    folders = (Path(), Path(args.data).parent)  # as videolstm.config.locate looks
+    files = [folder / name for folder in folders for name in named]
+    read = {os.path.realpath(file) for file in (trained.checkpoint, *files)}
+    for name in OUTPUTS:
+        path = getattr(args, name, None)
+        if path is not None and os.path.realpath(path) in read:
+            raise UserError(
+                f"--{name} is {path!r}, which is read and would be replaced: name "
+                "another file"
+            )
 
 
 # ---- the one pass over the data ------------------------------------------------------
@@ -205,12 +235,13 @@ def draw_long(
 def show_results() -> None:
     """What the command line asks for."""
     args = arguments()
-    for file in (getattr(args, "save", None), getattr(args, "csv", None)):
-        if file is not None:
-            check_writable(file)
+    for name, suffix in OUTPUTS.items():
+        if name in args:
+            check_output(f"--{name}", getattr(args, name), suffix)
     cases = getattr(args, "cases", None)
     named = (args.model, args.data, args.board)
     trained = load_trained(*named, args.seed, cases, args.math)
+    check_apart(args, trained)
     gallery = gallery_of(args)
     if "steps" in args:
         check_future(trained.model)

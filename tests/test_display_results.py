@@ -2,6 +2,7 @@
 
 import csv
 import re
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -238,7 +239,9 @@ MISTAKES = {
     ("MODEL", "valid.pbtxt", "cpu", "--cases", "8"): "at most the 7 videos",
     ("MODEL", "valid.pbtxt", "gpu"): "board 'gpu'",
     ("MODEL", "valid.pbtxt", "cpu", "--save", "no/p.h5"): "there is no folder",
-    ("MODEL", "valid.pbtxt", "cpu", "--csv", "out"): "is a folder",
+    ("MODEL", "valid.pbtxt", "cpu", "--save", "valid.npy"): "should end in .h5",
+    ("MODEL", "valid.pbtxt", "cpu", "--save", "WEIGHTS"): "is read and would be",
+    ("MODEL", "valid.pbtxt", "cpu", "--csv", "MODEL"): "should end in .csv",
     ("MODEL", "valid.pbtxt", "cpu", "--out", "valid.npy/x"): "no folder can be made",
     ("no/model.pbtxt",): "no/model.pbtxt: there is no such file",
 }
@@ -253,7 +256,8 @@ def test_mistakes_end_in_one_sentence(args, trained):
     small = (folder / "valid.pbtxt").read_text().replace("30", "12")
     (folder / "small.pbtxt").write_text(small)
     before = files(folder)
-    words = [model if word == "MODEL" else word for word in args]
+    named = {"MODEL": model, "WEIGHTS": str(Path(model).with_suffix(".h5"))}
+    words = [named.get(word, word) for word in args]
     words += ["valid.pbtxt", "cpu"][len(words) - 1 :]
     done = run_program(folder, "display_results.py", *words)
     assert done.returncode == 2

@@ -141,6 +141,9 @@ def test_max_minutes_option_ends_a_run_with_a_checkpoint(folder):
     steps = run.checkpoint()[1]["lstm_1_enc:b_t"]
     assert 1 <= steps < 10**6
     assert run.rows[-1]["iteration"] == str(steps)
+    said = f"0.005 minutes are over after step {steps}; to go on: "
+    assert f"\n{said}" in run.output
+    assert f" {run.description.relative_to(folder)} " in run.output.partition(said)[2]
 
 
 def test_seed_option_changes_weights_and_data(folder):

@@ -142,9 +142,16 @@ class TrainingLoop(ABC):
             name = signal.Signals(self.stop.asked).name
             raise Stopped(
                 self.stop.asked,
-                f"stopped by {name}; step {self.step} is saved, to go on: "
-                f"{command_to_continue(self.files.model, self.files.description)}",
+                f"stopped by {name}; step {self.step} is saved, to go on: {self._next}",
             )
+        if self.step < self.max_iters:
+            minutes = f"{self.max_seconds / 60:g} minutes"
+            print(f"{minutes} are over after step {self.step}; to go on: {self._next}")
+
+    @property
+    def _next(self) -> str:
+        """The command that continues this run."""
+        return command_to_continue(self.files.model, self.files.description)
 
     def _train(self, bar: tqdm) -> None:
         config = self.model.config
