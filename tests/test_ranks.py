@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -241,11 +242,16 @@ class Running:
     def end(self) -> tuple[int, str, str]:
         """Exit status, and the rest of what it printed; not in `HANG` seconds is a
         failure."""
+        # Not communicate, which loses what was read ahead of the line in __init__.
+        late = threading.Timer(HANG, self.process.kill)
+        late.start()
         try:
-            out, error = self.process.communicate(timeout=HANG)
+            out, error = self.process.stdout.read(), self.process.stderr.read()
+            status = self.process.wait()
         finally:
+            late.cancel()
             self.process.kill()
-        return self.process.returncode, out, error
+        return status, out, error
 
 
 def is_running(process: int) -> bool:
