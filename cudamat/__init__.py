@@ -67,10 +67,10 @@ from .random import RandomState, random_state
 __all__ = [
     "CUDAMatException",
     "CUDAMatrix",
-    "Packed",
     "Device",
     "MATH_MODES",
     "MAX_ONES",
+    "Packed",
     "RandomState",
     "SharingError",
     "abs",

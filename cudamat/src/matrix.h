@@ -43,6 +43,12 @@ inline View turned(View v) {
 
 inline index_t size(const Matrix* m) { return m->rows * m->cols; }
 
+// From one stored column to the next, for a BLAS.
+inline index_t leading(const Matrix* m) {
+  const index_t stored_rows = m->trans ? m->cols : m->rows;
+  return stored_rows > 0 ? stored_rows : 1;
+}
+
 // ------------------------------------------------------------------ checks
 
 // Throws unless m is there and has memory; `role` names it in the message.

@@ -8,7 +8,7 @@ using namespace cm;
 namespace {
 
 panels::Operand operand(const Matrix* m) {
-  return {m->data, std::max<index_t>(m->trans ? m->cols : m->rows, 1), m->trans != 0};
+  return {m->data, leading(m), m->trans != 0};
 }
 
 // Operands of fewer bits are rounded for each product, so that a copy would be of no use.
@@ -22,7 +22,7 @@ void check_packed(const Matrix* packed, index_t rows, index_t depth) {
     throw Error(kArgument, "matrices are packed for products in fp32 only; pack them again "
                            "when another kind is chosen");
   }
-  const index_t count = size_of_copy(rows, depth);
+  const index_t count = panels::packed_size(rows, depth);
   if (count == 0) {
     throw Error(kArgument, text("a matrix (%lld, %lld) is not packed here: nothing would "
                                 "be gained", (long long)rows, (long long)depth));

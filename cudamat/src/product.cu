@@ -8,11 +8,6 @@ using namespace cm;
 
 namespace {
 
-index_t leading(const Matrix* m) {
-  const index_t stored_rows = m->trans ? m->cols : m->rows;
-  return stored_rows > 0 ? stored_rows : 1;
-}
-
 struct Scale {
   real beta;
   real* y;

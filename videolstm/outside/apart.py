@@ -19,11 +19,11 @@ import contextlib
 import multiprocessing
 import os
 import pickle
-import resource
-import signal
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
+
+from videolstm.outside.child import cause_of_end, end_with_program
 
 TRUST = "VIDEOLSTM_TRUST_VIDEOS"
 
@@ -119,17 +119,7 @@ class Apart:
             yield
         except (EOFError, OSError):
             self._process.join(_PATIENCE)
-            raise Died(_cause(self._process.exitcode)) from None
-
-
-def _cause(status: int | None) -> str:
-    if status is None:
-        return "it does not answer"
-    if status >= 0:
-        return f"exit status {status}"
-    with contextlib.suppress(ValueError):
-        return signal.Signals(-status).name
-    return f"signal {-status}"
+            raise Died(cause_of_end(self._process.exitcode)) from None
 
 
 # ---- in the process ------------------------------------------------------------------
@@ -137,6 +127,7 @@ def _cause(status: int | None) -> str:
 
 def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple) -> None:
     """Answers until the program has gone."""
+    end_with_program()
     _keep_quiet()
     made = None
     while True:
@@ -156,11 +147,7 @@ def _serve(connection: Connection, make: Callable[..., Any], arguments: tuple) -
 
 
 def _keep_quiet() -> None:
-    """It ends with the program, not with the signals that a terminal or a batch system
-    sends to all processes of a run; what a crashing library says goes nowhere."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    """What a crashing library says goes nowhere."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)

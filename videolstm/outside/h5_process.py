@@ -18,7 +18,6 @@ import atexit
 import contextlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ import numpy as np
 from videolstm.errors import UserError
 from videolstm.limits import gib
 from videolstm.outside import h5_server
+from videolstm.outside.child import cause_of_end
 from videolstm.outside.h5_reader import MOST_MEMORY, Reader
 from videolstm.outside.h5_server import LENGTHS, most_seconds
 
@@ -214,7 +214,7 @@ class H5Process:
         except subprocess.TimeoutExpired:
             status = None
         self.stop()
-        name = _signal_name(status)
+        name = cause_of_end(status)
         if name == "SIGPROF":
             why = (
                 f"keeps the HDF5 library busy for more than {most_seconds():g} seconds"
@@ -230,17 +230,6 @@ class H5Process:
             f"{path}: it {why}, so it is damaged or was made to do harm; it should be "
             "an .h5 file that can be read"
         )
-
-
-def _signal_name(status: int | None) -> str:
-    if status is None:
-        return "it does not answer"
-    if status >= 0:
-        return f"exit status {status}"
-    try:
-        return signal.Signals(-status).name
-    except ValueError:
-        return f"signal {-status}"
 
 
 def _complaint(path: str | os.PathLike, header: dict[str, Any]) -> Exception:

@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from videolstm.outside.child import end_with_program
 from videolstm.outside.h5_reader import MOST_MEMORY, Answer, Reader, Refused
 
 # A block of data that takes longer to read than this is not read but unpacked for ever;
@@ -105,12 +106,9 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _limit_itself() -> None:
-    """No more memory than it needs, no core files; and it ends with its stdin, not with
-    the signals that a terminal or a batch system sends to all processes of a run."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    """No more memory and time than it needs; and it ends with its stdin."""
+    end_with_program()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
         with open("/proc/self/statm") as file:
             pages = int(file.read().split()[0])

@@ -42,8 +42,7 @@ class Message:
     def wait(self, progress: Progress) -> None:
         """Returns when the gradients are the sums over all ranks."""
         if self.requests:
-            with progress.paused():
-                MPI.Request.Waitall(self.requests)
+            progress.wait(self.requests)
             self.requests = []
             self.transport.finish()
 

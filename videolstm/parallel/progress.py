@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
-from collections.abc import Iterator
 
 from mpi4py import MPI
 
@@ -42,11 +40,10 @@ class Progress:
             self._requests = [*self._requests, *requests]
         self._wanted.set()
 
-    @contextlib.contextmanager
-    def paused(self) -> Iterator[None]:
-        """Within it the caller has the requests for itself."""
+    def wait(self, requests: list[MPI.Request]) -> None:
+        """Returns when these are complete; the caller has them for itself."""
         with self._lock:
-            yield
+            MPI.Request.Waitall(requests)
 
     def _work(self) -> None:
         while True:

@@ -243,8 +243,7 @@ class SharedExchange(Exchange):
 
     def _wait(self, group: Group) -> None:
         if group.requests:
-            with self._progress.paused():
-                MPI.Request.Waitall(group.requests)
+            self._progress.wait(group.requests)
             group.requests = []
 
     def describe(self, mpi: str) -> str:
