@@ -258,6 +258,17 @@ def _largest(errors: dict[str, dict[str, dict[str, float]]]) -> dict[str, float]
     return worst
 
 
+def graphs(session: Session) -> dict:
+    """Steps that are asked for each time against steps that are repeated as graphs: the
+    same bytes, and their times, of all sizes and kinds of products."""
+    report = session.folder / "gpu_steps.json"
+    session.python(
+        *("-m", "benchmarks.gpu_steps", "0", "--out", str(report)),
+        environment=using("cuda", "float"),
+    )
+    return _taken(report)["sizes"]
+
+
 def bench(session: Session) -> dict:
     """`make bench`, where the Makefile has it."""
     if session.call("make", "-n", "bench", check=False).status != 0:
@@ -292,5 +303,6 @@ STAGES = (
     Stage("agreement", "CPU and CUDA compute the same", agreement),
     Stage("training", "the paper's model at full size", training),
     Stage("math", "errors and times of products with fewer bits", math_modes),
+    Stage("graphs", "steps as CUDA graphs: the same bytes, and times", graphs),
     Stage("bench", "`make bench`", bench),
 )

@@ -57,6 +57,7 @@ from .functions import (
     where,
 )
 from .gpuarray import from_gpuarray, to_gpuarray
+from .graph import Graph, together
 from .interop import SharingError
 from .learn import mult_by_sigmoid_deriv
 from .library import CUDAMatException, load
@@ -68,6 +69,7 @@ __all__ = [
     "CUDAMatException",
     "CUDAMatrix",
     "Device",
+    "Graph",
     "MATH_MODES",
     "MAX_ONES",
     "Packed",
@@ -123,6 +125,7 @@ __all__ = [
     "tanh",
     "threads",
     "to_gpuarray",
+    "together",
     "vdot",
     "where",
     "zeros",

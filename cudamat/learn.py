@@ -82,11 +82,21 @@ class Watch:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.now = Buffer(8)  # the step, where kernels find it
         self.step = 1
         self.buffer = Buffer(8 * count, seen=True)
         memory = (ct.c_double * count).from_address(self.buffer.pointer or 0)
         self._first = np.frombuffer(memory, np.float64) if count else np.zeros(0)
         self.clear()
+
+    @property
+    def step(self) -> int:
+        return self._step
+
+    @step.setter
+    def step(self, value: int) -> None:
+        self._step = value
+        lib.cm_watch_step(self.now.pointer, value)
 
     def place(self, index: int, notes: int = 1) -> int:
         """Address of the first of some notes."""
@@ -112,7 +122,7 @@ class Watch:
     def total(self, totals: Totals, which: int, index: int) -> None:
         """Looks at one of the sums of `totals`, and notes it at `index`."""
         place = self.place(index)
-        lib.cm_watch_total(totals.place(which), place, self.step)
+        lib.cm_watch_total(totals.place(which), place, self.now.pointer)
 
 
 def lstm_fprop(
@@ -272,5 +282,5 @@ def update(
         gradient_clip,
         rms_prop_factor,
         None if watch is None else watch.place(index, UPDATE_NOTES),
-        1 if watch is None else watch.step,
+        None if watch is None else watch.now.pointer,
     )

@@ -92,6 +92,15 @@ PROTOTYPES = {
     "cm_page_unlock": [_POINTER],
     "cm_copy_in": [_POINTER, _POINTER, _SIZE],
     "cm_copy_out": [_POINTER, _POINTER, _SIZE],
+    # work done again, and at the same time (graph.cu)
+    "cm_graph_begin": [],
+    "cm_graph_end": [ct.POINTER(_POINTER)],
+    "cm_graph_give_up": [],
+    "cm_graph_launch": [_POINTER],
+    "cm_graph_release": [_POINTER],
+    "cm_fork": [],
+    "cm_branch": [_INT],
+    "cm_join": [],
     # element-wise (elementwise.cu, special.cu, derivatives.cu)
     **_elementwise(),
     "cm_add_mult": [_MATRIX, _MATRIX, _REAL, _MATRIX],
@@ -162,8 +171,9 @@ PROTOTYPES = {
     "cm_lstm_diag_grad": [_MATRIX] * 4,
     "cm_output": [_MATRIX, _MATRIX, _INT, _MATRIX],
     "cm_output_loss": [_MATRIX, _MATRIX, _MATRIX, _INT, _INT, _REAL, _POINTER],
-    "cm_update": [_MATRIX] * 4 + [_REAL] * 5 + [_POINTER, _REAL],
-    "cm_watch_total": [_POINTER, _POINTER, _REAL],
+    "cm_update": [_MATRIX] * 4 + [_REAL] * 5 + [_POINTER] * 2,
+    "cm_watch_step": [_POINTER, _REAL],
+    "cm_watch_total": [_POINTER] * 3,
     # classes (classify.cu)
     "cm_softmax_output": [_MATRIX] * 3,
     "cm_softmax_loss": [_MATRIX] * 4 + [_INT, _REAL, _POINTER],

@@ -5,6 +5,7 @@
 #include <climits>
 
 #include "blas.h"
+#include "graph.h"
 
 namespace cm {
 namespace blas {
@@ -17,6 +18,7 @@ typedef void* Handle;
 typedef int Status;
 typedef Status (*Create)(Handle*);
 typedef Status (*SetStream)(Handle, cudaStream_t);
+typedef Status (*SetWorkspace)(Handle, void*, size_t);
 typedef Status (*GetVersion)(Handle, int*);
 typedef const char* (*StatusName)(Status);
 typedef Status (*Gemm)(Handle, int, int, int, int, int, const real*, const real*, int,
@@ -30,13 +32,21 @@ const int kFastBf16 = 75;    // CUBLAS_COMPUTE_32F_FAST_16BF
 const int kFastTf32 = 77;    // CUBLAS_COMPUTE_32F_FAST_TF32
 const int kChosenByIt = -1;  // CUBLAS_GEMM_DEFAULT
 
-struct Library {
-  void* shared = nullptr;
-  std::string path;
+// Each branch has its own, because two streams may not share one's workspace.
+struct Context {
   Handle handle = nullptr;
   int board = -1;  // the board that the handle belongs to
   cudaStream_t stream = nullptr;
+  void* workspace = nullptr;
+  size_t workspace_bytes = 0;
+};
+
+struct Library {
+  void* shared = nullptr;
+  std::string path;
+  Context contexts[kBranches];
   SetStream set_stream = nullptr;
+  SetWorkspace set_workspace = nullptr;
   StatusName status_name = nullptr;
   Create create = nullptr;
   GetVersion version = nullptr;
@@ -70,6 +80,7 @@ bool try_open(const std::string& path, std::string* tried) {
   library.path = path;
   find(&library.create, "cublasCreate_v2");
   find(&library.set_stream, "cublasSetStream_v2");
+  find(&library.set_workspace, "cublasSetWorkspace_v2");
   find(&library.version, "cublasGetVersion_v2");
   find(&library.status_name, "cublasGetStatusName");
   find(&library.gemm, gemm_name());
@@ -81,21 +92,41 @@ bool try_open(const std::string& path, std::string* tried) {
   return false;
 }
 
-// The handle, made for the board in use and on the library's stream.
+// cuBLAS chooses its kernels by the memory that it has, so that is the same whether work
+// is done or noted, and it takes none of its own while work is noted. So much is what it
+// would take itself, on boards from compute capability 9.0 on and on others.
+size_t workspace_bytes(int board) {
+  int major = 0, minor = 0;
+  board_name(board, &major, &minor);
+  return size_t(major >= 9 ? 32 : 8) << 20;
+}
+
+void make_context(Context* context, int board) {
+  check(library.create(&context->handle), "starting cuBLAS");
+  context->board = board;
+  context->stream = nullptr;
+  if (!library.set_workspace) return;
+  context->workspace_bytes = workspace_bytes(board);
+  context->workspace = raw_allocate(context->workspace_bytes);
+}
+
+// The handle, made for the board in use and on the library's stream. A new stream makes
+// cuBLAS forget its workspace.
 Handle handle() {
   if (!library.shared) open(nullptr);
-  int board = 0;
-  check_cuda(cudaGetDevice(&board), "asking which board is in use");
-  if (library.board != board) {
-    check(library.create(&library.handle), "starting cuBLAS");
-    library.board = board;
-    library.stream = nullptr;
+  Context& context = library.contexts[branch()];
+  const int board = board_of(nullptr);
+  if (context.board != board) make_context(&context, board);
+  if (context.stream != stream()) {
+    check(library.set_stream(context.handle, stream()), "giving cuBLAS its stream");
+    if (context.workspace) {
+      check(library.set_workspace(context.handle, context.workspace,
+                                  context.workspace_bytes),
+            "giving cuBLAS its memory");
+    }
+    context.stream = stream();
   }
-  if (library.stream != stream()) {
-    check(library.set_stream(library.handle, stream()), "giving cuBLAS its stream");
-    library.stream = stream();
-  }
-  return library.handle;
+  return context.handle;
 }
 
 int narrow(index_t n) {

@@ -7,6 +7,7 @@
 
 #include <mutex>
 
+#include "graph.h"
 #include "matrix.h"
 #include "rounding.h"
 
@@ -16,40 +17,22 @@ namespace {
 
 Math chosen = Math::kFp32;
 
-// The operands' other forms lie here from call to call: memory of a board is slow to get.
-// Callers on several threads take turns.
-struct Scratch {
+// The operands' other forms lie here from call to call. Callers on several threads take
+// turns. Never destroyed: a board may be gone by then.
+struct Forms {
   std::mutex guard;
-  real* data = nullptr;
-  index_t room = 0;
-  int board = -1;  // where it is
-
-  void release() {
-    if (data) raw_release(data);
-    data = nullptr;
-    room = 0;
-  }
-
-  real* take(index_t count) {
-    const int here = board_of(nullptr);
-    if (data && room >= count && board == here) return data;
-    release();
-    const size_t bytes = sizeof(real) * static_cast<size_t>(count);
-    data = static_cast<real*>(raw_allocate(bytes));
-    if (!data) {
-      throw Error(kMemory, text("out of memory: %.1f MB for operands with fewer bits",
-                                bytes / 1e6));
-    }
-    room = count;
-    board = here;
-    return data;
-  }
+  Scratch of_branch[kBranches];
 };
 
-// Never destroyed: a board may be gone by then.
-Scratch& scratch() {
-  static Scratch* const the_one = new Scratch();
+Forms& forms() {
+  static Forms* const the_one = new Forms();
   return *the_one;
+}
+
+real* take(index_t count) {
+  const size_t bytes = sizeof(real) * static_cast<size_t>(count);
+  Scratch& scratch = forms().of_branch[branch()];
+  return static_cast<real*>(scratch.take(bytes, bytes, "operands with fewer bits"));
 }
 
 // Elements of both operands, which are packed, each up to a place where the next one may
@@ -64,7 +47,7 @@ template <class Round>
 void multiply_rounded(blas::Product p, blas::Operands operands) {
   if (!blas::rounds_operands()) {
     const Room room(p);
-    real* const memory = scratch().take(room.a + room.b);
+    real* const memory = take(room.a + room.b);
     for_each(p.m * p.k, Round{p.a, memory});
     for_each(p.k * p.n, Round{p.b, memory + room.a});
     p.a = memory;
@@ -76,7 +59,7 @@ void multiply_rounded(blas::Product p, blas::Operands operands) {
 // The smallest terms first, so that the large ones are not rounded three times.
 void multiply_in_three(blas::Product p) {
   const Room room(p);
-  real* const big_a = scratch().take(2 * (room.a + room.b));
+  real* const big_a = take(2 * (room.a + room.b));
   real* const small_a = big_a + room.a;
   real* const big_b = small_a + room.a;
   real* const small_b = big_b + room.b;
@@ -99,7 +82,7 @@ Math math() { return chosen; }
 
 void multiply(const blas::Product& product) {
   if (chosen == Math::kFp32) return blas::gemm(product, blas::Operands::kWhole);
-  std::lock_guard<std::mutex> lock(scratch().guard);
+  std::lock_guard<std::mutex> lock(forms().guard);
   switch (chosen) {
     case Math::k3xTf32: return multiply_in_three(product);
     case Math::kTf32:
@@ -122,9 +105,8 @@ CM_EXPORT cm_set_math_mode(int wanted) {
       throw Error(kArgument, "products with fewer bits are for single precision, and this "
                              "library computes in double; fp32 leaves them as they are");
     }
-    std::lock_guard<std::mutex> lock(scratch().guard);
+    std::lock_guard<std::mutex> lock(forms().guard);
     chosen = static_cast<Math>(wanted);
-    if (chosen == Math::kFp32) scratch().release();
   });
 }
 

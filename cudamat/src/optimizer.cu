@@ -62,12 +62,13 @@ struct RmsProp {
 }  // namespace
 
 // rms: the running root mean square, or null for plain momentum. first: null, or three
-// notes in memory that the host sees, each of which becomes `step` (not 0) the first time
-// that an element is infinite or NaN: [0] of the weight before the update, [1] of the
-// gradient (or its square, with rms), [2] of the weight after.
+// notes in memory that the host sees, each of which becomes *step (cm_watch_step) the
+// first time that an element is infinite or NaN: [0] of the weight before the update, [1]
+// of the gradient (or its square, with rms), [2] of the weight after.
 CM_EXPORT cm_update(cm_matrix* w, cm_matrix* history, const cm_matrix* gradient,
                     cm_matrix* rms, double momentum, double epsilon, double l2_decay,
-                    double clip, double rms_factor, double* first, double step) {
+                    double clip, double rms_factor, double* first,
+                    const double* step) {
   return guard("update", [&] {
     check_present(w, "the weight");
     check_shape(history, "the history", w->rows, w->cols);
@@ -80,6 +81,7 @@ CM_EXPORT cm_update(cm_matrix* w, cm_matrix* history, const cm_matrix* gradient,
     check_disjoint(history, gradient, "the gradient");
     const Settings settings = {real(momentum), real(epsilon), real(l2_decay), real(clip),
                                real(rms_factor)};
+    if (first) check_place(step, "the step");
     const Watch watch = {first, step};
     const Momentum rule = {settings, w->data, history->data, gradient->data};
     if (rms) {

@@ -9,47 +9,19 @@
 
 #include <cmath>
 
+#include "graph.h"
+
 using namespace cm;
 
 namespace cm {
 
 // Each thread of the host has its own, so that two that add up do not meet.
-struct Scratch {
-  double* memory = nullptr;
-  index_t room = 0;
-  int board = 0;  // where it is
-
-  void release() {
-    double* old = memory;
-    memory = nullptr;
-    room = 0;
-    if (!old) return;
-    synchronize();
-    raw_release(old);
-  }
-
-  ~Scratch() {
-    try {
-      release();
-    } catch (const std::exception&) {  // the board is gone, and its memory with it
-    }
-  }
-};
-
 double* partial_sums(index_t count) {
-  static thread_local Scratch scratch;
-  const int board = board_of(nullptr);
-  if (count > scratch.room || board != scratch.board) {
-    scratch.release();
-    const index_t room = count < 4096 ? 4096 : 2 * count;
-    scratch.memory = static_cast<double*>(raw_allocate(room * sizeof(double)));
-    if (!scratch.memory) {
-      throw Error(kMemory, "out of memory for the partial sums of a reduction");
-    }
-    scratch.room = room;
-    scratch.board = board;
-  }
-  return scratch.memory;
+  static thread_local Scratch scratch[kBranches];
+  const index_t room = count < 4096 ? 4096 : 2 * count;
+  return static_cast<double*>(scratch[branch()].take(count * sizeof(double),
+                                                     room * sizeof(double),
+                                                     "the partial sums of a reduction"));
 }
 
 void check_axis(const Matrix* m, const Matrix* target, int axis) {

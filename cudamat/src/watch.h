@@ -10,12 +10,13 @@ namespace cm {
 CM_FN real trace(real x) { return x - x; }
 
 // `found` of for_each_traced: notes the step for each of three sums of traces that is not
-// 0. Many threads may come at once; they all write the same step.
+// 0. Many threads may come at once; they all write the same step. The step is read on the
+// board, so that work that is repeated finds another one each time.
 struct Watch {
   double* first;  // three notes; null: nobody is watching
-  double step;
+  const double* step;
   CM_FN void note(int place, real sum) const {
-    if (!(sum == 0) && first[place] == 0) first[place] = step;
+    if (!(sum == 0) && first[place] == 0) first[place] = *step;
   }
   CM_FN void operator()(real a, real b, real c) const {
     if (!first) return;

@@ -111,6 +111,6 @@ def test_places_that_there_are_not():
 def test_memory_is_given_back():
     before = cm.memory_in_use()
     watch = learn.Watch(100)
-    assert cm.memory_in_use() == before + 800
+    assert cm.memory_in_use() == before + 8 * 101
     del watch
     assert cm.memory_in_use() == before

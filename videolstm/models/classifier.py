@@ -48,7 +48,7 @@ class LSTMClassifier(Classifier):
 
     @property
     def dropouts(self) -> list[Dropout]:
-        return [dropout for layer in self.layers for dropout in layer.dropouts]
+        return self.stack.dropouts
 
     def use_exchange(self, exchange: Exchange) -> None:
         super().use_exchange(exchange)
@@ -70,7 +70,7 @@ class LSTMClassifier(Classifier):
             if layer.output_dropout is not None:
                 layer.output_dropout.given = given.get("output")
 
-    def fprop(self, train: bool = False) -> None:
+    def _run(self, train: bool) -> None:
         self.stack.begin(self.frames.batch, train=train)
         self.stack.fprop(Inputs(self.frames.all))
 

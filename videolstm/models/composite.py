@@ -3,6 +3,7 @@ predicts (the paper, sections 2.2 to 2.4)."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ import numpy as np
 import cudamat as cm
 from cudamat.sparse import Order
 from videolstm.config_memory import check_model_memory
-from videolstm.models.dropout import Dropout
+from videolstm.models.dropout import Dropout, draw_masks
 from videolstm.models.inputs import Frames, Inputs
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
+from videolstm.models.replay import Replay
 from videolstm.models.sequence import Sequence
 from videolstm.models.stack import LSTMStack
 from videolstm.parallel import Exchange
@@ -124,6 +126,7 @@ class LSTMCombo:
         self.train_losses = cm.learn.Totals(2)
         self.valid_losses = cm.learn.Totals(2)
         self.exchange = Exchange()
+        self._replay = Replay()
 
     @property
     def binary(self) -> bool:
@@ -233,19 +236,24 @@ class LSTMCombo:
     def fprop(self, train: bool = False) -> None:
         """Encodes and decodes the loaded batch.
 
-        With `train`, dropout acts and a conditional future predictor sees the true
-        frames; without, it sees its own.
+        With `train`, dropout acts, with masks drawn here, and a conditional future
+        predictor sees the true frames; without, it sees its own.
         """
+        if train:
+            draw_masks(self.dropouts, self.frames.batch)
+        self._run(train)
+
+    def _run(self, train: bool) -> None:
+        """`fprop` with the masks that have been drawn."""
         self.encoder.begin(self.frames.batch, train=train)
         read = Order(0, 1, self.enc_seq_length)
         past = self.frames.span(0, self.enc_seq_length)
         self.encoder.fprop(self.frames.inputs(read, past))
-        for decoder in self.decoders:
-            self.decode(decoder, train)
+        cm.together(*(partial(self.decode, d, train) for d in self.decoders))
 
     def decode(self, decoder: Decoder, train: bool = False) -> None:
         """The part of `fprop` that is one decoder's, from the encoder's states as they
-        are."""
+        are, with the masks that have been drawn."""
         states, batch = self.encoder.states(), self.frames.batch
         if decoder is self.future and decoder.conditional and not train:
             decoder.fprop_free_running(states, batch)
@@ -260,11 +268,13 @@ class LSTMCombo:
     ) -> None:
         """Adds the losses of the last `fprop`, or of `only` one decoder, to totals: [0]
         reconstruction, [1] future. With `derive`, prepares `bprop`."""
+        works = []
         for decoder, targets in zip(self.decoders, self._targets(), strict=True):
             if only not in (None, decoder):
                 continue
             index = 0 if decoder is self.decoder else 1
-            decoder.loss(targets, totals, index, derive)
+            works.append(partial(decoder.loss, targets, totals, index, derive))
+        cm.together(*works)
 
     def evaluate(self, frames: np.ndarray) -> None:
         """Adds the losses of a batch (num_frames, batch, dims), as in testing, to
@@ -277,13 +287,10 @@ class LSTMCombo:
 
     def bprop(self) -> None:
         """Back from the derivatives that `add_losses` left; fills every `Param.dw`."""
-        totals: list[State] | None = None
-        for decoder in self.decoders:
-            derivs = decoder.stack.bprop()
-            if totals is None:
-                totals = derivs
-            else:
-                self._add_state_derivs(totals, derivs, decoder.copy_state)
+        both = cm.together(*(decoder.stack.bprop for decoder in self.decoders))
+        totals = both[0]
+        for decoder, derivs in zip(self.decoders[1:], both[1:], strict=True):
+            self._add_state_derivs(totals, derivs, decoder.copy_state)
         self.encoder.bprop(totals)
 
     def _add_state_derivs(
@@ -300,13 +307,22 @@ class LSTMCombo:
                 total.hidden.add(deriv.hidden)
 
     def update(self) -> None:
+        """One update of all weights on the gradients that `bprop` left."""
         self.exchange.update(self.params)
 
     def train_step(self, frames: np.ndarray) -> None:
         """One update on a batch (num_frames, batch, dims); adds its losses, as they
         were before the update, to `train_losses`. Does not wait for the board."""
         self.load(frames)
-        self.fprop(train=True)
+        self.train_again()
+
+    def train_again(self) -> None:
+        """One update on the batch that is loaded, as `train_step` does."""
+        draw_masks(self.dropouts, self.frames.batch)
+        state = (self.frames.batch, self.frames.are_listed)
+        self._replay.run(self._learn, self.params, self.exchange, state)
+
+    def _learn(self) -> None:
+        self._run(train=True)
         self.add_losses(self.train_losses, derive=True)
         self.bprop()
-        self.update()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 import cudamat as cm
@@ -48,3 +50,9 @@ class Dropout:
         """Turns the derivative of what `apply` returned into that of what it was
         given."""
         deriv.mult(self.mask.span(first, last))
+
+
+def draw_masks(dropouts: Iterable[Dropout], batch: int) -> None:
+    """The masks of a batch, in the order in which a model has them."""
+    for dropout in dropouts:
+        dropout.draw(batch)

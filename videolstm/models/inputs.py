@@ -61,6 +61,11 @@ class Frames(Sequence):
             self._nonzeros = NonZeros(self.rows, count)
         self._listed = self._nonzeros.fill(self.all)
 
+    @property
+    def are_listed(self) -> bool:
+        """Whether the non-zeros of this batch are listed."""
+        return self._listed
+
     def inputs(self, order: Order, dense: cm.CUDAMatrix) -> Inputs:
         """Frames in the given order, of which `dense` is the matrix."""
         if self._listed and order.frames > 0:

@@ -57,12 +57,11 @@ class LogisticRegression(Classifier):
             given = (masks or {}).get(self.config.logreg.name, {})
             self.dropout.given = given.get("input")
 
-    def fprop(self, train: bool = False) -> None:
+    def _run(self, train: bool) -> None:
         self.outputs.resize(self.frames.batch)
         self.dropped = train and self.dropout is not None
         self.inputs = self.frames.all
         if self.dropped:
-            self.dropout.draw(self.frames.batch)
             self.inputs = self.dropout.apply(self.inputs, 0, self.num_frames)
         cm.dot(self.w.w, self.inputs, self.logits)
 

@@ -108,7 +108,8 @@ class LSTM:
         """Starts a sequence of `batch` cases from a state, or from zeros where it is
         None.
 
-        With `copy_state` the state is that of step 0, which then is not computed.
+        With `copy_state` the state is that of step 0, which then is not computed. With
+        `train` the masks of `dropouts` act, which have to be drawn before.
         """
         for sequence in (self.gates, self.hidden, self.cell):
             sequence.resize(batch)
@@ -124,9 +125,6 @@ class LSTM:
         else:
             self.hidden[slot].assign(state.hidden)
             self.cell[slot].assign(state.cell)
-        if train:
-            for dropout in self.dropouts:
-                dropout.draw(batch)
 
     def feed(self, inputs: Inputs, first: int, last: int) -> None:
         """Gives steps first to last - 1 their inputs (input_dims, (last - first)

@@ -153,8 +153,12 @@ class Param:
 
     def update(self) -> None:
         """One step against the gradient `dw`."""
-        self.step(self.w, self.history, self.dw, self.rms)
+        self.apply()
         self.t += 1
+
+    def apply(self) -> None:
+        """What the board does of `update`; it is not counted."""
+        self.step(self.w, self.history, self.dw, self.rms)
 
     def step(
         self,

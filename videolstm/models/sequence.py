@@ -9,7 +9,11 @@ class Sequence:
     Step t is columns t * batch to (t + 1) * batch, contiguous in memory, so that one
     product can cover any range of steps. `resize` changes the batch without allocating,
     as long as it has been that large before.
+
+    `Sequence.moves` counts how often any of them took other memory.
     """
+
+    moves = 0
 
     def __init__(self, rows: int, steps: int, batch: int = 0) -> None:
         self.rows, self.steps, self.batch = rows, steps, -1
@@ -29,6 +33,7 @@ class Sequence:
             self._views = {}
             self._memory = cm.empty((self.rows, self.steps * batch))
             self._room = batch
+            Sequence.moves += 1
         self.batch = batch
         self._views = {}
 

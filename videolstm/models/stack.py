@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import cudamat as cm
+from videolstm.models.dropout import Dropout
 from videolstm.models.inputs import Inputs
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.param import Param
@@ -36,6 +37,10 @@ class LSTMStack:
     def params(self) -> list[Param]:
         return [param for layer in self.layers for param in layer.params.values()]
 
+    @property
+    def dropouts(self) -> list[Dropout]:
+        return [dropout for layer in self.layers for dropout in layer.dropouts]
+
     def begin(
         self,
         batch: int,
@@ -43,7 +48,8 @@ class LSTMStack:
         copy_state: bool = False,
         train: bool = False,
     ) -> None:
-        """Starts a sequence, each layer from its state in `states`."""
+        """Starts a sequence, each layer from its state in `states`; with `train` the
+        masks of `dropouts` act, which have to be drawn before."""
         for k, layer in enumerate(self.layers):
             layer.begin(batch, states[k] if states else None, copy_state, train)
         if self.top.config.has_output:

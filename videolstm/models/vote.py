@@ -11,8 +11,9 @@ import numpy as np
 
 import cudamat as cm
 from videolstm.config_memory import check_model_memory
-from videolstm.models.dropout import Dropout
+from videolstm.models.dropout import Dropout, draw_masks
 from videolstm.models.param import Param
+from videolstm.models.replay import Replay
 from videolstm.models.sequence import Sequence
 from videolstm.parallel import Exchange
 
@@ -60,6 +61,7 @@ class Classifier(ABC):
         self.average = Sequence(self.num_classes, 1)
         self.train_totals = cm.learn.Totals(2)
         self.exchange = Exchange()
+        self._replay = Replay()
 
     @abstractmethod
     def _build(self) -> None:
@@ -106,9 +108,16 @@ class Classifier(ABC):
         self.probabilities.resize(self.frames.batch)
         self.average.resize(self.frames.batch)
 
-    @abstractmethod
     def fprop(self, train: bool = False) -> None:
-        """Fills `logits` from the loaded frames; dropout acts with `train`."""
+        """Fills `logits` from the loaded frames; dropout acts with `train`, with masks
+        drawn here."""
+        if train:
+            draw_masks(self.dropouts, self.frames.batch)
+        self._run(train)
+
+    @abstractmethod
+    def _run(self, train: bool) -> None:
+        """`fprop` with the masks that have been drawn."""
 
     def add_losses(
         self, labels: np.ndarray, totals: cm.learn.Totals, derive: bool = False
@@ -118,7 +127,13 @@ class Classifier(ABC):
 
         labels: (batch,), from 0 to num_classes - 1.
         """
+        self._take(labels)
+        self._judge(totals, derive)
+
+    def _take(self, labels: np.ndarray) -> None:
         self.labels.load(np.asarray(labels, np.float32).reshape(1, -1, 1))
+
+    def _judge(self, totals: cm.learn.Totals, derive: bool) -> None:
         known, p = self.labels.all, self.probabilities.all
         place = (totals, CROSS_ENTROPY)
         cm.learn.softmax_loss(self.logits, self.bias, known, p, *place, derive)
@@ -129,6 +144,7 @@ class Classifier(ABC):
         """Back from the derivatives that `add_losses` left; fills every `Param.dw`."""
 
     def update(self) -> None:
+        """One update of all weights on the gradients that `bprop` left."""
         self.exchange.update(self.params)
 
     def train_step(self, frames: np.ndarray, labels: np.ndarray) -> None:
@@ -136,10 +152,19 @@ class Classifier(ABC):
         predictions, as they were before the update, to `train_totals`. Does not wait
         for the board."""
         self.load(frames)
-        self.fprop(train=True)
-        self.add_losses(labels, self.train_totals, derive=True)
+        self._take(labels)
+        self.train_again()
+
+    def train_again(self) -> None:
+        """One update on the batch that is loaded, as `train_step` does."""
+        draw_masks(self.dropouts, self.frames.batch)
+        state = self.frames.batch
+        self._replay.run(self._learn, self.params, self.exchange, state)
+
+    def _learn(self) -> None:
+        self._run(train=True)
+        self._judge(self.train_totals, derive=True)
         self.bprop()
-        self.update()
 
     def predict(self, frames: np.ndarray) -> np.ndarray:
         """Probabilities (batch, num_classes) of a batch (num_frames, batch, dims), mean

@@ -17,7 +17,7 @@ from tests.videolstm.helpers import (
     weights_of,
 )
 from videolstm.config import messages, read_model
-from videolstm.models.dropout import Dropout
+from videolstm.models.dropout import Dropout, draw_masks
 from videolstm.models.lstm import LSTM, State
 from videolstm.models.stack import LSTMStack
 
@@ -122,6 +122,8 @@ def run(stack, inputs, states, copy_state, fed_from, stepwise, train=False):
     OUTPUTS) without bias, and the last states as rows."""
     steps, batch = inputs.shape[:2]
     given = [State(on_board(h), on_board(c)) for h, c in states] if states else None
+    if train:
+        draw_masks(stack.dropouts, batch)
     stack.begin(batch, given, copy_state, train)
     if stepwise:
         for t in range(steps):

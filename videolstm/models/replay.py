@@ -1,0 +1,86 @@
+"""The part of a training step that is the same each time, asked for once and then
+repeated: a CUDA graph on a CUDA board."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Sequence
+
+import cudamat as cm
+from videolstm.errors import UserError
+from videolstm.models.param import Param
+from videolstm.models.sequence import Sequence as Steps
+from videolstm.parallel import Exchange
+
+VARIABLE = "VIDEOLSTM_GRAPH"
+
+
+def is_wanted() -> bool:
+    """Whether steps are to be repeated as graphs: where VIDEOLSTM_GRAPH is 1. Raises
+    UserError where it is neither 0 nor 1."""
+    value = os.environ.get(VARIABLE, "0")
+    if value not in ("0", "1"):
+        raise UserError(
+            f"the environment variable {VARIABLE} is {value!r}, and it should be 1, to "
+            "repeat training steps as graphs, or 0"
+        )
+    return value == "1"
+
+
+class Replay:
+    """Learning and the update of weights, as a graph from the second step on that needs
+    the same.
+
+    A step is the same as the one before where it works on the same memory with the same
+    numbers; the values in the memory are each time others. A learning rate that decays
+    is another number: then the step is asked for once more, and noted anew.
+    """
+
+    def __init__(self) -> None:
+        self.graph: cm.Graph | None = None
+        self._state: Hashable = None
+
+    def run(
+        self,
+        learn: Callable[[], None],
+        params: Sequence[Param],
+        exchange: Exchange,
+        state: Hashable,
+    ) -> None:
+        """learn(), which leaves the gradients, and one update of `params`.
+
+        state: what decides, apart from `params`, what `learn` asks the board for. Steps
+        that share their gradients with other processes are not repeated.
+        """
+        if type(exchange) is not Exchange or not is_wanted():
+            self.graph = None
+            learn()
+            exchange.update(params)
+            return
+
+        def work() -> None:
+            learn()
+            for param in params:
+                param.apply()
+
+        self._do(work, lambda: (state, _numbers(params), Steps.moves, cm.math_mode()))
+        for param in params:
+            param.t += 1
+
+    def _do(self, work: Callable[[], None], state: Callable[[], Hashable]) -> None:
+        if state() != self._state:
+            # the first time memory is taken, which a graph cannot do
+            self.graph = None
+            work()
+            self._state = state()
+            return
+        if self.graph is None:
+            self.graph = cm.Graph()
+            with self.graph.noting():
+                work()
+        self.graph.launch()
+
+
+def _numbers(params: Sequence[Param]) -> tuple:
+    """What an update is given beside matrices, as far as it may change."""
+    return tuple((p.epsilon(), p.watch, p.watch_index) for p in params)
