@@ -44,6 +44,7 @@ _BY_NAME = {
     "cm_vote": "loss",
     "cm_update": "update",
     "cm_copy_in": "data",
+    "cm_upload": "data",
     "cm_compress": "data",
 }
 _BY_WEIGHT = {"w_input": "input products", "w_dense": "recurrent", "w_output": "output"}

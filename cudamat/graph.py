@@ -37,10 +37,18 @@ _AT_ONCE = {
 _REFUSED = {
     *("cm_board_select", "cm_synchronize", "cm_set_threads", "cm_set_math_mode"),
     *("cm_allocate", "cm_allocate_seen", "cm_page_lock", "cm_page_unlock"),
-    *("cm_copy_in", "cm_copy_out", "cm_blas_open", "cm_read_value", "cm_write_value"),
+    *(
+        "cm_copy_in",
+        "cm_upload",
+        "cm_copy_out",
+        "cm_blas_open",
+        "cm_read_value",
+        "cm_write_value",
+    ),
     *("cm_sum", "cm_sum_squares", "cm_sum_abs", "cm_count_nonfinite", "cm_vdot"),
     *("cm_fill_uniform", "cm_fill_normal", "cm_dropout_mask", "cm_dropout_mask_part"),
     *("cm_dropout", "cm_sample_bernoulli", "cm_philox_words", "cm_compress"),
+    "cm_blas_open",
 }
 _POSTPONED = "cm_release"
 

@@ -91,6 +91,7 @@ PROTOTYPES = {
     "cm_page_lock": [_POINTER, _SIZE],
     "cm_page_unlock": [_POINTER],
     "cm_copy_in": [_POINTER, _POINTER, _SIZE],
+    "cm_upload": [_POINTER, _POINTER, _SIZE],
     "cm_copy_out": [_POINTER, _POINTER, _SIZE],
     # work done again, and at the same time (graph.cu)
     "cm_graph_begin": [],

@@ -168,6 +168,15 @@ class CUDAMatrix(Arithmetic, Reductions, Parts, Softmax, Randomness, Interop):
             self.numpy_array = reformat(host)
         return self
 
+    def upload(self, array) -> CUDAMatrix:
+        """Takes the values of a host array of the same shape, which may change as soon
+        as this returns. On a CUDA board that goes on beside the work that was asked for
+        before; what is asked for next comes after it."""
+        host = _host_array(array)
+        self._need_shape(host)
+        self._bring(host, lib.cm_upload)
+        return self
+
     def _resize(self, host: np.ndarray) -> None:
         """Takes the shape of an array that has room."""
         room = self.buffer.nbytes // lib.dtype.itemsize if self._owns else 0
@@ -177,10 +186,11 @@ class CUDAMatrix(Arithmetic, Reductions, Parts, Softmax, Randomness, Interop):
         self._mat.rows, self._mat.cols = host.shape
         self.numpy_array = None
 
-    def _bring(self, host: np.ndarray) -> None:
+    def _bring(self, host: np.ndarray, copy=None) -> None:
         """The values of an array of this shape go to the board."""
         host = np.asfortranarray(host.T if self.mat.trans else host, lib.dtype)
-        lib.cm_copy_in(self.mat.data, host.ctypes.data, host.nbytes)
+        copy = copy or lib.cm_copy_in
+        copy(self.mat.data, host.ctypes.data, host.nbytes)
 
     def _need_shape(self, host: np.ndarray) -> None:
         if host.shape != self.shape:

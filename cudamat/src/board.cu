@@ -229,6 +229,16 @@ CM_EXPORT cm_copy_in(void* device, const void* host, size_t bytes) {
   });
 }
 
+// As cm_copy_in, on a CUDA board beside the work that was asked for before; `host` may
+// change as soon as this returns.
+CM_EXPORT cm_upload(void* device, const void* host, size_t bytes) {
+  return guard("copying to the board", [&] {
+    check_memory(device, bytes);
+    if (bytes) check_place(host, "what is copied");
+    if (bytes) upload(device, host, bytes);
+  });
+}
+
 CM_EXPORT cm_copy_out(void* host, const void* device, size_t bytes) {
   return guard("copying from the board", [&] {
     check_memory(device, bytes);

@@ -2,6 +2,7 @@
 #include "graph.h"
 
 #include <mutex>
+#include <set>
 #include <vector>
 
 #include "matrix.h"
@@ -14,11 +15,11 @@ thread_local int current = 0;
 thread_local unsigned used = 0;  // which branches since the fork, a bit for each
 thread_local bool forked = false;
 
-// How many graphs there are, and memory that waits for the last of them to go. Never
+// The graphs that there are, and memory that waits for the last of them to go. Never
 // destroyed, because graphs may go as late as the process does.
 struct Graphs {
   std::mutex guard;
-  int count = 0;
+  std::set<void*> made;
   std::vector<void*> memory;
 };
 
@@ -27,16 +28,24 @@ Graphs& graphs() {
   return *the_one;
 }
 
-void one_more() {
+void check_made(void* graph) {
   std::lock_guard<std::mutex> lock(graphs().guard);
-  ++graphs().count;
+  if (graphs().made.count(graph) == 0) {
+    throw Error(kArgument, text("there is no graph at %p, or none any more", graph));
+  }
 }
 
-void one_less() {
+void add(void* graph) {
+  std::lock_guard<std::mutex> lock(graphs().guard);
+  graphs().made.insert(graph);
+}
+
+void remove(void* graph) {
   std::vector<void*> memory;
   {
     std::lock_guard<std::mutex> lock(graphs().guard);
-    if (--graphs().count == 0) memory.swap(graphs().memory);
+    graphs().made.erase(graph);
+    if (graphs().made.empty()) memory.swap(graphs().memory);
   }
   for (void* each : memory) raw_release(each);
 }
@@ -54,7 +63,7 @@ int branch() { return current; }
 void release_after_graphs(void* memory) {
   {
     std::lock_guard<std::mutex> lock(graphs().guard);
-    if (graphs().count > 0) {
+    if (!graphs().made.empty()) {
       graphs().memory.push_back(memory);
       return;
     }
@@ -106,7 +115,7 @@ CM_EXPORT cm_graph_end(void** out) {
   return guard("graph", [&] {
     check_place(out, "the graph");
     *out = graph::end();
-    one_more();
+    add(*out);
   });
 }
 
@@ -116,16 +125,16 @@ CM_EXPORT cm_graph_give_up() {
 
 CM_EXPORT cm_graph_launch(void* made) {
   return guard("graph", [&] {
-    check_place(made, "the graph");
+    check_made(made);
     graph::launch(made);
   });
 }
 
 CM_EXPORT cm_graph_release(void* made) {
   return guard("graph", [&] {
-    check_place(made, "the graph");
+    check_made(made);
     graph::release(made);
-    one_less();
+    remove(made);
   });
 }
 

@@ -70,6 +70,7 @@ inline void raw_release(void* data) { free(data); }
 inline void* raw_allocate_seen(size_t bytes) { return raw_allocate(bytes); }
 inline void raw_release_seen(void* data) { raw_release(data); }
 inline void copy_in(void* device, const void* host, size_t n) { memcpy(device, host, n); }
+inline void upload(void* device, const void* host, size_t n) { copy_in(device, host, n); }
 inline void copy_out(void* host, const void* device, size_t n) { memcpy(host, device, n); }
 inline void copy_within(void* target, const void* source, size_t n) {
   memmove(target, source, n);

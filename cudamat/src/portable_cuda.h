@@ -127,6 +127,10 @@ inline void copy_in(void* device, const void* host, size_t bytes) {
              "copying to the board");
 }
 
+// The same beside the work that was asked for before; the host's memory may change at once
+// (upload_cuda.cu).
+void upload(void* device, const void* host, size_t bytes);
+
 inline void copy_out(void* host, const void* device, size_t bytes) {
   check_cuda(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream()),
              "copying from the board");

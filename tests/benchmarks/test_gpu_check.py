@@ -197,6 +197,7 @@ def test_modules_that_stages_run_are_there():
     assert modules == {
         "benchmarks.agreement",
         "benchmarks.full_size",
+        "benchmarks.gpu_steps",
         "benchmarks.math_modes",
     }
     for module in modules:

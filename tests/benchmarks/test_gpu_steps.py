@@ -50,9 +50,7 @@ def test_other_bytes_are_found(monkeypatch):
         model.params[1].w.add(1e-6)
 
     monkeypatch.setattr(cm.Graph, "launch", wrong)
-    with pytest.raises(
-        UserError, match=r"^P, fp32: after 4 updates .* the same bytes$"
-    ):
+    with pytest.raises(UserError, match="^P, fp32: after 4 .* the same bytes$"):
         check_bytes(model, "P, fp32")
 
 

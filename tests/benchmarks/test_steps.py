@@ -103,7 +103,7 @@ def test_every_part_of_a_step_has_its_time(size, tmp_path):
     found = parts.time_parts(model.step, model.model.params, 2)
     assert tuple(found["parts"]) == parts.PARTS
     assert all(ms > 0 for ms in found["parts"].values())
-    known = {"cm_dot", "cm_update", "cm_lstm_fprop", "cm_lstm_bprop", "cm_copy_in"}
+    known = {"cm_dot", "cm_update", "cm_lstm_fprop", "cm_lstm_bprop", "cm_upload"}
     assert known <= found["functions"].keys()
     # what is not in a call is Python, and `rest` has that beside calls without a part
     assert sum(found["parts"].values()) >= sum(found["functions"].values())

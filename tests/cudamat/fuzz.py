@@ -158,7 +158,7 @@ class Fuzzer:
             return self.of_allocate()
         if name == "cm_release":
             return self.of_release()
-        if name == "cm_copy_in":
+        if name in ("cm_copy_in", "cm_upload"):
             host, board, size = self.of_copy()
             return board, host, size
         if name == "cm_copy_out":
@@ -196,6 +196,8 @@ class Fuzzer:
             self.allocated.append((address, arguments[0]))
         elif name == "cm_release" and code == 0 and arguments in self.allocated:
             self.allocated.remove(arguments)
+        elif name == "cm_graph_begin" and code == 0:
+            self.functions["cm_graph_give_up"]()  # or nothing would be done any more
         elif name == "cm_compress":
             self.lists.fill(cm.zeros((8, 12)))  # whole again
         if code not in range(5):
@@ -212,6 +214,7 @@ class Fuzzer:
     def finish(self) -> None:
         for address, size in self.allocated:
             self.functions["cm_release"](address, size)
+        self.functions["cm_join"]()
         self.functions["cm_set_threads"](1)
 
 

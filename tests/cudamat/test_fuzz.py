@@ -79,9 +79,8 @@ def test_every_operation_under_the_sanitizers():
         "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
-    names = (
-        "table errors parts shapes lstm loss optimizer sparse packed math_modes".split()
-    )
+    names = "table errors parts shapes lstm loss optimizer sparse packed".split()
+    names += ["math_modes", "graph"]
     files = [f"tests/cudamat/test_{name}.py" for name in names]
     for arguments in (
         ["-m", "tests.cudamat.fuzz", "4", "400"],

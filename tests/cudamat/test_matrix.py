@@ -54,6 +54,24 @@ def test_there_and_back(name):
     np.testing.assert_array_equal(m.asarray(), array)
     transposed = cm.empty(m.shape[::-1]).T.overwrite(np.asarray(array))
     np.testing.assert_array_equal(transposed.asarray(), array)
+    for target in (cm.empty(m.shape), cm.empty(m.shape[::-1]).T):
+        np.testing.assert_array_equal(target.upload(np.asarray(array)).asarray(), array)
+
+
+@pytest.mark.parametrize("rows", [3, 1 << 19, (1 << 20) + 1, (1 << 21) + 5])
+def test_uploads_follow_each_other(rows):
+    """What is asked for between them sees each in its turn, though the host's memory
+    has changed meanwhile; from a few bytes to more than are sent in one piece."""
+    host = np.arange(2.0 * rows, dtype=cm.real_type()).reshape((rows, 2), order="F")
+    expected, host = [], host % 1000  # whole numbers, so that sums are exact
+    m, total = cm.zeros(host.shape), cm.zeros(host.shape)
+    for _ in range(4):
+        m.upload(host)
+        total.add(m)
+        expected.append(host.copy())
+        host += 1
+        host[::7] *= 3
+    np.testing.assert_array_equal(total.asarray(), np.sum(expected, axis=0))
 
 
 def test_copies_between_host_and_board():
@@ -291,10 +309,11 @@ def test_what_is_no_matrix(name):
 
 
 def test_host_arrays_of_another_shape():
-    with pytest.raises(cm.CUDAMatException) as error:
-        cm.zeros((2, 3)).overwrite(np.zeros((3, 2)))
-    assert str(error.value) == (
-        "an array of shape (3, 2) was given for a matrix of shape (2, 3)"
-    )
+    for method in ("overwrite", "upload"):
+        with pytest.raises(cm.CUDAMatException) as error:
+            getattr(cm.zeros((2, 3)), method)(np.zeros((3, 2)))
+        assert str(error.value) == (
+            "an array of shape (3, 2) was given for a matrix of shape (2, 3)"
+        )
     with pytest.raises(cm.CUDAMatException, match="copy_to_host"):
         cm.empty((2, 2)).copy_to_device()

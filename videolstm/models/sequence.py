@@ -59,7 +59,7 @@ class Sequence:
         """
         steps, batch, rows = frames.shape
         self.resize(batch)
-        self.all.overwrite(frames.reshape(steps * batch, rows).T)
+        self.all.upload(frames.reshape(steps * batch, rows).T)
 
     def asarray(self):
         """The values as a host array (steps, batch, rows) of its own."""
