@@ -5,7 +5,7 @@
 // and pieces of work are done one after the other.
 #pragma once
 
-#include "portable.h"
+#include <cstddef>
 
 namespace cm {
 

@@ -1,4 +1,5 @@
 // The library for the CPU has no graphs of its own, and one stream: graph.h.
+#include "error.h"
 #include "graph.h"
 
 namespace cm {

@@ -1,5 +1,6 @@
 // CUDA graphs, captured from the library's stream, with streams beside it for branches.
 #include "graph.h"
+#include "runtime_cuda.h"
 
 namespace cm {
 namespace graph {
@@ -62,7 +63,6 @@ cudaGraphExec_t instantiated(cudaGraph_t noted) {
 void begin() {
   if (home) throw Error(kArgument, "a graph is being made already, and one is the most");
   make_sides();
-  synchronize();
   check_cuda(cudaStreamBeginCapture(stream(), cudaStreamCaptureModeThreadLocal),
              "beginning a graph");
   home = stream();

@@ -8,7 +8,7 @@
 // change it at once.
 #include <cstring>
 
-#include "portable.h"
+#include "runtime_cuda.h"
 
 namespace cm {
 
