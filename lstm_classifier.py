@@ -12,6 +12,7 @@ from videolstm.config import read_model
 from videolstm.config_check import check_classifier, check_labelled_clips
 from videolstm.config_values import wrong
 from videolstm.data import DataHandler
+from videolstm.data.scenes import compose_batches
 from videolstm.files import check_writable
 from videolstm.models.checkpoint import carry_best, load_checkpoint
 from videolstm.models.classifier import make_classifier
@@ -140,6 +141,8 @@ def train(world: World) -> None:
     cm.CUDAMatrix.init_random(origin.seed)
     with without_sources(origin.checkpoint is not None):
         model = make_classifier(config, args.model, train_data.num_frames)
+    for note in compose_batches(train_data, valid_data):
+        print(f"Note: {note}")
     progress = start(origin, config, model.params, args.model, train_data, world)
     if "check_gradients" in args:
         sys.exit(check_and_report(args, model, train_data, origin.seed))

@@ -9,6 +9,7 @@ import cudamat as cm
 from videolstm.board import use_board
 from videolstm.config import read_model
 from videolstm.config_check import check_clips, check_composite
+from videolstm.data.scenes import compose_batches
 from videolstm.models.composite import LSTMCombo
 from videolstm.models.param import without_sources
 from videolstm.parallel import World
@@ -49,6 +50,8 @@ def train(world: World) -> None:
     cm.CUDAMatrix.init_random(origin.seed)
     with without_sources(origin.checkpoint is not None):
         model = LSTMCombo(config, args.model, train_data.num_frames)
+    for note in compose_batches(train_data, valid_data):
+        print(f"Note: {note}")
     progress = start(origin, config, model.params, args.model, train_data, world)
     if "check_gradients" in args:
         sys.exit(check_and_report(args, model, train_data, origin.seed))

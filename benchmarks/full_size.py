@@ -7,7 +7,8 @@ The model is models/lstm_combo_1layer_mnist.pbtxt (2048 units, 10 + 10 frames of
 pixels, 80 videos a batch); the digits are drawn from fonts. Three times are measured,
 each the median over steps: `step` with the batch there already, waiting for the board
 after each step; `step with data` as in training, batch by batch without waiting; and
-`batch`, making the batch alone. Losses are nats per frame.
+`batch`, making the batch alone, which where frames are composed on the board (as in
+training: a CUDA board) is what is shown where. Losses are nats per frame.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from videolstm.board import use_board
 from videolstm.command import add_math, parser, run, whole_number
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
+from videolstm.data.scenes import compose_batches
 from videolstm.errors import UserError
 from videolstm.files import written_beside
 from videolstm.models.composite import LSTMCombo
@@ -70,7 +72,7 @@ def losses(model: LSTMCombo, cases: int) -> dict[str, float]:
 
 def measure(model: LSTMCombo, data: DataHandler, steps: int) -> dict:
     """Times in milliseconds and losses of a model that has not learnt anything yet."""
-    batch = data.next_batch().frames.copy()
+    batch = data.next_batch().frames
     model.train_step(batch)
     first = losses(model, data.batch_size)
     clock(lambda: model.train_step(batch), max(steps // 10, 1))  # until all is warm
@@ -121,6 +123,8 @@ def full_size() -> None:
     data = bouncing(args.data, DIGITS)
     cm.CUDAMatrix.init_random(42)
     model = LSTMCombo(read_model(args.model), args.model, data.num_frames)
+    for note in compose_batches(data):
+        print(f"Note: {note}")
     result = {"board": line, "model": args.model.name, "batch": data.batch_size}
     result |= measure(model, data, args.steps)
     print(json.dumps(result, indent=2))

@@ -223,6 +223,17 @@ def training(session: Session) -> dict:
     return _taken(report)
 
 
+def batches(session: Session) -> dict:
+    """The time of a batch of bouncing digits, painted on the host and composed on the
+    board."""
+    report = session.folder / "batches.json"
+    session.python(
+        *("-m", "benchmarks.batches", "0", "--out", str(report)),
+        environment=using("cuda", "float"),
+    )
+    return _taken(report)
+
+
 def math_modes(session: Session) -> dict:
     """What products with fewer bits do to the numbers, and how long a step of the
     paper's model takes with each kind."""
@@ -302,6 +313,7 @@ STAGES = (
     ),
     Stage("agreement", "CPU and CUDA compute the same", agreement),
     Stage("training", "the paper's model at full size", training),
+    Stage("batches", "digits painted on the host, or composed on the board", batches),
     Stage("math", "errors and times of products with fewer bits", math_modes),
     Stage("graphs", "steps as CUDA graphs: the same bytes, and times", graphs),
     Stage("bench", "`make bench`", bench),

@@ -92,6 +92,15 @@ def memory_in_use() -> int:
     return used.value
 
 
+def memory_free() -> int:
+    """Bytes of the board in use that nobody has taken; of the computer itself, those
+    that can be had without pushing other programs out."""
+    board, free, total = ct.c_int(), ct.c_size_t(), ct.c_size_t()
+    load().cm_board_of(None, ct.byref(board))
+    load().cm_board_memory(board, ct.byref(free), ct.byref(total))
+    return free.value
+
+
 def real_type() -> np.dtype:
     """The numpy type of the loaded library's reals: float32 or float64."""
     return load().dtype

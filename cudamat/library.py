@@ -181,6 +181,8 @@ PROTOTYPES = {
     "cm_vote": [_MATRIX] * 3 + [_REAL, _POINTER],
     # videos, on the host (paint.cu)
     "cm_paint": [_POINTER] * 3,
+    # the same on the board (compose.cu)
+    "cm_compose": [_MATRIX, _POINTER, _MATRIX],
 }
 
 

@@ -41,20 +41,24 @@ class Images:
 
     starts (count + 1): the pixels of image k are starts[k] to starts[k + 1] - 1; rows,
     columns (0 to 255) and values (at least 0) of the pixels.
+
+    Attributes:
+        arrays: these four. count: of images.
     """
 
     def __init__(self, starts, rows, columns, values) -> None:
         types = (np.int64, np.uint8, np.uint8, np.float32)
         given = (starts, rows, columns, values)
-        self._arrays = [
+        self.arrays = [
             np.ascontiguousarray(array, dtype)
             for array, dtype in zip(given, types, strict=True)
         ]
-        lengths = {len(array) for array in self._arrays[1:]}
+        lengths = {len(array) for array in self.arrays[1:]}
         if len(lengths) > 1 or len(starts) < 1:
             raise ValueError("rows, columns and values should be of one length")
-        addresses = [array.ctypes.data for array in self._arrays]
-        self.struct = ImagesStruct(*addresses, len(starts) - 1, len(rows))
+        addresses = [array.ctypes.data for array in self.arrays]
+        self.count = len(starts) - 1
+        self.struct = ImagesStruct(*addresses, self.count, len(rows))
 
 
 def paint(

@@ -196,6 +196,7 @@ def test_modules_that_stages_run_are_there():
     modules = set(re.findall(r'"(benchmarks\.\w+)"', source))
     assert modules == {
         "benchmarks.agreement",
+        "benchmarks.batches",
         "benchmarks.full_size",
         "benchmarks.gpu_steps",
         "benchmarks.math_modes",
@@ -339,6 +340,7 @@ class Writing(Recording):
                 "gradients": {"S": {"w": {"tf32": 2e-3}}, "M": {"w": {"tf32": 1e-3}}},
                 "losses": {"tf32": [[3.0, 4.0], [1.0, 2.0]]},
             },
+            "benchmarks.batches": {"same values": True, "ms": {"composed": 0.1}},
             "benchmarks.full_size": {"ms": {"step": 12.0 if mode == "fp32" else 3.0}},
         }
         out = command[command.index("--out") + 1]
@@ -358,6 +360,16 @@ def test_math_modes(built):
         "ms of a step": {"fp32": 12.0, "3xtf32": 3.0, "tf32": 3.0, "bf16": 3.0},
     }
     assert all("cuda.so" in env["CUDAMAT_LIBRARY"] for env in session.environments)
+    assert not list(built.glob("*.json"))
+
+
+def test_batches(built):
+    session = Writing(built)
+    found = gpu_stages.batches(session)
+    assert found == {"same values": True, "ms": {"composed": 0.1}}
+    (command,) = session.commands
+    assert command[:4] == [sys.executable, "-m", "benchmarks.batches", "0"]
+    assert session.environments[0]["CUDAMAT_LIBRARY"].endswith("libcudamat_cuda.so")
     assert not list(built.glob("*.json"))
 
 

@@ -17,7 +17,9 @@ import random
 import sys
 
 import cudamat as cm
+from cudamat.compose import ScenesStruct
 from cudamat.library import PROTOTYPES, MatrixStruct
+from cudamat.paint import ImagesStruct, VideosStruct
 from cudamat.sparse import ListsStruct, NonZeros, Order, OrderStruct
 
 EXTENTS = (0, 1, 2, 3, 4, 8, 12)
@@ -152,6 +154,37 @@ class Fuzzer:
         self.kept += [lists, order]
         return [ct.addressof(x) if x is not None else None for x in (lists, order)]
 
+    def scenes(self):
+        """What is shown where, read from whatever is in the arena: few enough numbers
+        for that, or absurdly many."""
+        memory = self.draw.choice((None, self.arena.mat.data, self.arena.mat.data))
+        most = self.draw.choice(self.extents)
+        steps, videos, each = (self.draw.choice((most, 1, 2)) for _ in range(3))
+        side, size = self.draw.choice(((1, 1), (1, 2), (2, 2), (2, 3), (3, 2), (0, 1)))
+        fields = [steps, videos, each, side, size]
+        if self.draw.random() < 0.3:
+            fields[self.draw.randrange(5)] = self.draw.choice(ABSURD)
+        return ScenesStruct(memory, memory, memory, *fields)
+
+    def of_compose(self):
+        """Half of the time with matrices that fit."""
+        scenes = self.draw.choice((None, *(self.scenes() for _ in range(5))))
+        table, target = self.matrix(), self.matrix()
+        if scenes and self.draw.random() < 0.5:
+            shapes = [
+                (scenes.side**2, self.draw.choice((0, 1, 5))),
+                (scenes.size**2, scenes.steps * scenes.videos),
+            ]
+            if all(0 <= extent < 200 for shape in shapes for extent in shape):
+                made = [cm.zeros(shape) for shape in shapes]
+                self.kept += made
+                table, target = (ct.pointer(matrix.mat) for matrix in made)
+        return table, self.address(scenes), target
+
+    def address(self, struct):
+        self.kept.append(struct)
+        return None if struct is None else ct.addressof(struct)
+
     def arguments(self, name: str) -> tuple:
         types = PROTOTYPES[name]
         if name in ALLOCATIONS:
@@ -182,6 +215,12 @@ class Fuzzer:
             return self.matrix(), lists, self.argument(types[2])
         if name in ("cm_sparse_product", "cm_sparse_gradient"):
             return self.matrix(), *self.lists_and_order(), self.matrix()
+        if name == "cm_compose":
+            return self.of_compose()
+        if name == "cm_paint":  # lists of the host's, which may have no memory
+            structs = (ImagesStruct(), VideosStruct(size=8))
+            given = [self.draw.choice((None, struct)) for struct in structs]
+            return *map(self.address, given), self.cell(ct.c_void_p)
         return tuple(map(self.argument, types))
 
     # ------------------------------------------------------------------- calls

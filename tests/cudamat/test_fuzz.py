@@ -80,7 +80,7 @@ def test_every_operation_under_the_sanitizers():
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
     }
     names = "table errors parts shapes lstm loss optimizer sparse packed".split()
-    names += ["math_modes", "graph"]
+    names += ["math_modes", "graph", "paint", "compose"]
     files = [f"tests/cudamat/test_{name}.py" for name in names]
     for arguments in (
         ["-m", "tests.cudamat.fuzz", "4", "400"],

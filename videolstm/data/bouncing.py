@@ -31,6 +31,7 @@ from videolstm.data.digits import (
     unit_images,
 )
 from videolstm.data.painting import paint
+from videolstm.data.scenes import Scenes
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,11 +140,21 @@ class BouncingDigits:
         C-order array of that shape and type, they are written there and nothing is
         allocated for them.
         """
-        top, left, chosen = self.draw(count)
-        if only is not None:
-            digits = slice(only.start * self.num_digits, only.stop * self.num_digits)
-            top, left, chosen = top[:, digits], left[:, digits], chosen[digits]
-        return self.paint(top, left, chosen, out)
+        return self.scenes(count, only).paint(out)
+
+    def scenes(self, count: int, only: range | None = None) -> Scenes:
+        """The same videos, not painted yet."""
+        drawn = self._scenes(*self.draw(count))
+        return drawn if only is None else drawn.part(only)
+
+    def no_scenes(self) -> Scenes:
+        """None of them, to which others can be joined."""
+        corners = np.empty((self.num_frames, 0), np.int32)
+        return self._scenes(corners, corners, np.empty(0, np.int64))
+
+    def _scenes(self, top: np.ndarray, left: np.ndarray, chosen: np.ndarray) -> Scenes:
+        places = (chosen, top, left)
+        return Scenes(self.digits, *places, self.num_digits, self.image_size)
 
     def levels(self, scratch: np.ndarray, out: np.ndarray) -> None:
         """The next videos as files keep them, into `out`, uint8 (count, num_frames,
@@ -168,15 +179,7 @@ class BouncingDigits:
     ) -> np.ndarray:
         """The videos of digits `chosen` (count * num_digits,) with their corners at
         `top` and `left`, int32 (num_frames, count * num_digits); as `sequences`."""
-        count = len(chosen) // self.num_digits
-        shape = (len(top), count, self.image_size**2)
-        if out is None:
-            out = np.empty(shape, dtype=np.float32)
-        elif (
-            out.shape != shape or out.dtype != np.float32 or not out.flags.c_contiguous
-        ):
-            raise ValueError(f"out should be float32 {shape} in C order")
-        return paint(self.digits, chosen, top, left, self.image_size, out)
+        return self._scenes(top, left, chosen).paint(out)
 
     # ---- what is random --------------------------------------------------------------
 

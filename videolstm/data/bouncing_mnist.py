@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ from videolstm.config import locate
 from videolstm.data.bouncing import BouncingDigits
 from videolstm.data.digits import read_digits
 from videolstm.data.handler import MOST_PIXELS, Batch, DataHandler, State
+from videolstm.data.scenes import Scenes, table_for
 from videolstm.errors import UserError
 
 if TYPE_CHECKING:
+    from cudamat.compose import Table
     from videolstm import config_pb2
 
 
@@ -49,6 +52,7 @@ class BouncingMNIST(DataHandler):
             digits, self.rng, size, num_digits, step_length, self.num_frames
         )
         self._made = 0
+        self._table: Table | None = None  # the digits on the board
 
     def _step_length(self) -> float:
         step = self.config.step_length
@@ -65,7 +69,16 @@ class BouncingMNIST(DataHandler):
         own = self.own_part(self.batch_size)
         clips = self._made + np.arange(own.start, own.stop)
         self._made += self.batch_size
-        return Batch(self.videos.sequences(self.batch_size, only=own), None, clips)
+        return self._batch(self.videos.scenes(self.batch_size, only=own), clips)
+
+    def _batch(self, scenes: Scenes, clips: np.ndarray) -> Batch:
+        if self._table is None:
+            return Batch(scenes.paint(), None, clips)
+        return Batch(replace(scenes, table=self._table), None, clips)
+
+    def compose_on_board(self) -> str | None:
+        self._table, why = table_for(self.videos.digits)
+        return f"{self.path}: {why}" if self._table is None else None
 
     def reset(self) -> None:
         """Nothing: the stream has no passes."""
@@ -75,21 +88,19 @@ class BouncingMNIST(DataHandler):
         videos = self.videos.restarted(np.random.RandomState(self.seed))
         # Always made in blocks of the same size, since the random numbers of a block
         # depend on it; so the clips do not depend on the size of the batches.
-        made = np.empty((self.num_frames, 0, self.frame_dims), dtype=np.float32)
+        made = videos.no_scenes()
         drawn = 0
         own = self.own_part(self.dataset_size)
         for start in range(own.start, own.stop, size):
             clips = np.arange(start, min(start + size, own.stop))
-            while made.shape[1] < len(clips):
+            while made.count < len(clips):
                 before = min(max(own.start - drawn, 0), self.batch_size)
-                block = videos.sequences(
-                    self.batch_size, only=range(before, self.batch_size)
-                )
+                block = range(before, self.batch_size)
+                made = made.joined(videos.scenes(self.batch_size, only=block))
                 drawn += self.batch_size
-                made = np.concatenate([made, block], axis=1) if made.shape[1] else block
-            frames = np.ascontiguousarray(made[:, : len(clips)])
-            made = made[:, len(clips) :]
-            yield Batch(frames, None, clips)
+            batch = made.part(range(len(clips)))
+            made = made.part(range(len(clips), made.count))
+            yield self._batch(batch, clips)
 
     def _own_state(self) -> State:
         return {

@@ -16,6 +16,7 @@ from videolstm.parallel.share import share_of
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
+    from videolstm.data.scenes import Scenes
 
 State = dict[str, np.ndarray | int | str]
 
@@ -33,13 +34,14 @@ class Batch:
     """Some clips, frame by frame.
 
     frames: float32 (num_frames, n, dims), C order: the memory of the column-major
-        (dims, num_frames * n) matrix in which frame t is columns t*n to (t+1)*n.
+        (dims, num_frames * n) matrix in which frame t is columns t*n to (t+1)*n. After
+        `DataHandler.compose_on_board` it may be Scenes that stand for such an array.
     labels: int64 (n,), the class of each clip, or None.
     clips: int64 (n,), which clip of the data set each one is, in stored order; for
         endless data a running number.
     """
 
-    frames: np.ndarray
+    frames: np.ndarray | Scenes
     labels: np.ndarray | None
     clips: np.ndarray
 
@@ -94,6 +96,15 @@ class DataHandler(ABC):
         The clips are the same each time and for every batch size. The stream of
         `next_batch` does not notice.
         """
+
+    def compose_on_board(self) -> str | None:
+        """From now on batches that are drawn, and not read, are Scenes: their frames
+        are made on the board, by whoever loads them there. Their values, the stream and
+        its positions stay the same.
+
+        Returns None, or a sentence on why they are painted on the host all the same.
+        """
+        return None
 
     def own_part(self, count: int) -> range:
         """Which of `count` clips are this process's."""

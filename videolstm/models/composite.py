@@ -23,6 +23,7 @@ from videolstm.parallel import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
+    from videolstm.data.scenes import Scenes
 
 
 class Decoder:
@@ -197,7 +198,7 @@ class LSTMCombo:
 
     # ------------------------------------------------------------------- forward
 
-    def load(self, frames: np.ndarray) -> None:
+    def load(self, frames: np.ndarray | Scenes) -> None:
         """Takes a batch of frames (num_frames, batch, dims), values as the data handler
         gives them; squashed here where the model says so."""
         self.frames.load(frames)
@@ -276,7 +277,7 @@ class LSTMCombo:
             works.append(partial(decoder.loss, targets, totals, index, derive))
         cm.together(*works)
 
-    def evaluate(self, frames: np.ndarray) -> None:
+    def evaluate(self, frames: np.ndarray | Scenes) -> None:
         """Adds the losses of a batch (num_frames, batch, dims), as in testing, to
         `valid_losses`."""
         self.load(frames)
@@ -310,7 +311,7 @@ class LSTMCombo:
         """One update of all weights on the gradients that `bprop` left."""
         self.exchange.update(self.params)
 
-    def train_step(self, frames: np.ndarray) -> None:
+    def train_step(self, frames: np.ndarray | Scenes) -> None:
         """One update on a batch (num_frames, batch, dims); adds its losses, as they
         were before the update, to `train_losses`. Does not wait for the board."""
         self.load(frames)

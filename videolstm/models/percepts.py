@@ -20,6 +20,7 @@ from videolstm.models.stack import LSTMStack
 if TYPE_CHECKING:
     from videolstm import config_pb2
     from videolstm.data import DataHandler
+    from videolstm.data.scenes import Scenes
 
 STATES = ("h", "c", "both")
 
@@ -83,7 +84,9 @@ class Encoder:
                 f"have the {wanted} that {self.checkpoint} was trained on"
             )
 
-    def encode(self, frames: np.ndarray, per_frame: bool = False) -> np.ndarray:
+    def encode(
+        self, frames: np.ndarray | Scenes, per_frame: bool = False
+    ) -> np.ndarray:
         """The states after the last frame of each clip, (batch, 1, dims), or with
         `per_frame` after each frame, (batch, num_frames, dims), of a batch (num_frames,
         batch, input_dims)."""

@@ -3,28 +3,23 @@ repeated: a CUDA graph on a CUDA board."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Hashable, Sequence
 
 import cudamat as cm
-from videolstm.errors import UserError
 from videolstm.models.param import Param
 from videolstm.models.sequence import Sequence as Steps
 from videolstm.parallel import Exchange
+from videolstm.switches import switched
 
 VARIABLE = "VIDEOLSTM_GRAPH"
 
 
 def is_wanted() -> bool:
-    """Whether steps are to be repeated as graphs: where VIDEOLSTM_GRAPH is 1. Raises
-    UserError where it is neither 0 nor 1."""
-    value = os.environ.get(VARIABLE, "0")
-    if value not in ("0", "1"):
-        raise UserError(
-            f"the environment variable {VARIABLE} is {value!r}, and it should be 1, to "
-            "repeat training steps as graphs, or 0"
-        )
-    return value == "1"
+    """Whether steps are to be repeated as graphs: only where VIDEOLSTM_GRAPH is 1.
+    Raises UserError where it is neither 0 nor 1."""
+    steps = "training steps"
+    on, off = f"repeat {steps} as graphs", f"ask the board for {steps} one by one"
+    return switched(VARIABLE, on, off) or False
 
 
 class Replay:

@@ -1,6 +1,11 @@
 """Matrices that hold one column for each case and time step, time outermost."""
 
+from __future__ import annotations
+
+import numpy as np
+
 import cudamat as cm
+from videolstm.data.scenes import Scenes
 
 
 class Sequence:
@@ -52,14 +57,18 @@ class Sequence:
     def all(self) -> cm.CUDAMatrix:
         return self.span(0, self.steps)
 
-    def load(self, frames) -> None:
-        """Takes the values of a host array (steps, batch, rows), C order.
+    def load(self, frames: np.ndarray | Scenes) -> None:
+        """Takes the values of a host array (steps, batch, rows), C order, or of Scenes
+        of that shape, which are composed on the board if they can be.
 
         Raises CUDAMatException for another number of steps or rows.
         """
         steps, batch, rows = frames.shape
         self.resize(batch)
-        self.all.upload(frames.reshape(steps * batch, rows).T)
+        if isinstance(frames, Scenes):
+            frames.fill(self.all)
+        else:
+            self.all.upload(frames.reshape(steps * batch, rows).T)
 
     def asarray(self):
         """The values as a host array (steps, batch, rows) of its own."""

@@ -19,6 +19,7 @@ from videolstm.parallel import Exchange
 
 if TYPE_CHECKING:
     from videolstm import config_pb2
+    from videolstm.data.scenes import Scenes
 
 CROSS_ENTROPY, RIGHT = 0, 1  # places in the totals of a classifier
 
@@ -99,7 +100,7 @@ class Classifier(ABC):
 
     # ------------------------------------------------------------------- steps
 
-    def load(self, frames: np.ndarray) -> None:
+    def load(self, frames: np.ndarray | Scenes) -> None:
         """Takes a batch of frames (num_frames, batch, dims), values as the data handler
         gives them; squashed here where the model says so."""
         self.frames.load(frames)
@@ -147,7 +148,7 @@ class Classifier(ABC):
         """One update of all weights on the gradients that `bprop` left."""
         self.exchange.update(self.params)
 
-    def train_step(self, frames: np.ndarray, labels: np.ndarray) -> None:
+    def train_step(self, frames: np.ndarray | Scenes, labels: np.ndarray) -> None:
         """One update on a batch (num_frames, batch, dims); adds its loss and right
         predictions, as they were before the update, to `train_totals`. Does not wait
         for the board."""
@@ -166,7 +167,7 @@ class Classifier(ABC):
         self._judge(self.train_totals, derive=True)
         self.bprop()
 
-    def predict(self, frames: np.ndarray) -> np.ndarray:
+    def predict(self, frames: np.ndarray | Scenes) -> np.ndarray:
         """Probabilities (batch, num_classes) of a batch (num_frames, batch, dims), mean
         over the frames, as in testing."""
         self.load(frames)

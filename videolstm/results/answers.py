@@ -9,6 +9,7 @@ import numpy as np
 
 import cudamat as cm
 from videolstm.data import Batch
+from videolstm.data.scenes import Scenes
 from videolstm.models.composite import Decoder, LSTMCombo
 
 
@@ -62,7 +63,7 @@ class Answer:
         return Answer(**parts, losses={}, states=states)
 
 
-def answer(model: LSTMCombo, frames: np.ndarray) -> Answer:
+def answer(model: LSTMCombo, frames: np.ndarray | Scenes) -> Answer:
     """What a model makes of a batch of frames (num_frames, n, dims)."""
     model.load(frames)
     model.fprop(train=False)

@@ -10,6 +10,7 @@ from videolstm.board import use_board
 from videolstm.config import read_data, read_model
 from videolstm.config_check import check_clips, check_composite
 from videolstm.data import DataHandler, make_data_handler
+from videolstm.data.scenes import compose_batches
 from videolstm.errors import UserError
 from videolstm.models.checkpoint import find_checkpoint, load_checkpoint
 from videolstm.models.composite import LSTMCombo
@@ -106,6 +107,8 @@ def load_trained(
     print(use_board(board, math=math))
     with without_sources():
         model = LSTMCombo(config, model_path, data.num_frames)
+    for note in compose_batches(data):
+        print(f"Note: {note}")
     progress = load_checkpoint(checkpoint, model.params)
     return Trained(model, checkpoint, progress.iteration, data, cases)
 

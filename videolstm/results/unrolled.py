@@ -44,7 +44,7 @@ def known_frames(data: DataHandler, count: int, videos: int) -> np.ndarray:
     """The first videos of a data set with up to `count` frames, (frames, videos, dims):
     as many as the data have where they can be asked for longer clips of the same
     videos, else their num_frames."""
-    first = next(data.epoch(videos)).frames
+    first = np.asarray(next(data.epoch(videos)).frames)
     config = type(data.config)()
     config.CopyFrom(data.config)
     config.num_frames = count

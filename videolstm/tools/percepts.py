@@ -26,6 +26,7 @@ from videolstm.command import add_out, parser, run
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.labelled_files import describe_labelled
+from videolstm.data.scenes import compose_batches
 from videolstm.errors import UserError
 from videolstm.files import check_writable
 from videolstm.models.percepts import STATES, Encoder
@@ -82,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     start = time.monotonic()
     encoder = Encoder(config, chosen.model, data.num_frames, chosen.layer, chosen.state)
     encoder.check_data(data)
+    for note in compose_batches(data):
+        print(f"Note: {note}")
     description = write_percepts(out, encoder, data, chosen.per_frame)
     each = f"{data.num_frames} rows" if chosen.per_frame else "a row"
     print(
