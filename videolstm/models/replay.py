@@ -32,6 +32,7 @@ class Replay:
     """
 
     def __init__(self) -> None:
+        is_wanted()  # a wrong wish is refused before anything has been done
         self.graph: cm.Graph | None = None
         self._state: Hashable = None
 

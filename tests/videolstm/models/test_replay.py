@@ -290,4 +290,4 @@ def test_shared_steps_are_not_repeated(monkeypatch, launches):
 def test_a_wrong_wish(value, monkeypatch):
     monkeypatch.setenv("VIDEOLSTM_GRAPH", value)
     with pytest.raises(UserError, match=f"VIDEOLSTM_GRAPH is {value!r}.* should be 1"):
-        Replay().run(lambda: None, [], Exchange(), None)
+        Replay()
