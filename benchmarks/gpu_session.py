@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 LIMIT = 470  # seconds of a stage: under 8 minutes
 
+_WIDE = 240  # characters of a command that are worth showing
 _TAIL = 3000  # characters of a failed command's output that are worth showing
 
 # A make that started this has jobs of its own, which others cannot join.
@@ -73,7 +74,10 @@ class Session:
         """
         extra = environment or {}
         words = [f"{k}={v}" for k, v in extra.items()] + [shlex.join(command)]
-        print(f"  $ {' '.join(words)}", flush=True)
+        line = " ".join(words)  # the log has all of it
+        print(
+            f"  $ {line if len(line) <= _WIDE else line[:_WIDE] + ' ...'}", flush=True
+        )
         done = self._run(command, extra)
         if check and done.status != 0:
             raise Failed(

@@ -4,9 +4,12 @@ Failed or LeftOut."""
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
@@ -26,6 +29,7 @@ from cudamat import MATH_MODES
 
 PACKAGES = ("numpy", "h5py", "protobuf", "matplotlib", "tqdm", "pytest")
 PRECISIONS = ("float", "double")
+CORES_OF_A_SHARE = 2  # of the host: of each process that runs a part of the tests
 _CONFIG = ROOT / "videolstm" / "config_pb2.py"
 
 # Sanitizers slow every launch down: the table's small sizes meet every kernel, and what
@@ -123,20 +127,37 @@ def _make_config(session: Session) -> None:
 
 
 def suite(session: Session, precision: str) -> dict:
-    """The whole suite; in double precision the parts that have something to gain."""
+    """The whole suite, in several processes at a time; in double precision the parts
+    that have something to gain."""
     parts = ["tests"]
     if precision == "double":
         parts = ["tests/cudamat", "tests/videolstm"]
-    done = _pytest(session, parts, using("cuda", precision))
-    counts = pytest_counts(done.output)
-    if done.status != 0:
-        failed = re.findall(r"^(?:FAILED|ERROR) (\S+)", done.output, re.MULTILINE)
-        raise Failed(
-            f"{len(failed)} tests failed: {', '.join(failed[:20])}"
-            if failed
-            else tail(done.output)
+    environment = using("cuda", precision)
+    with ThreadPoolExecutor() as pool:
+        runs = pool.map(
+            lambda files: _pytest(session, files, environment),
+            shares(parts, max(1, (os.cpu_count() or 1) // CORES_OF_A_SHARE)),
         )
-    return counts
+        done = list(runs)
+    failed = [
+        name
+        for one in done
+        for name in re.findall(r"^(?:FAILED|ERROR) (\S+)", one.output, re.MULTILINE)
+    ]
+    if failed:
+        raise Failed(f"{len(failed)} tests failed: {', '.join(failed[:20])}")
+    for one in done:
+        if one.status != 0:
+            raise Failed(tail(one.output))
+    return dict(sum((Counter(pytest_counts(one.output)) for one in done), Counter()))
+
+
+def shares(parts: Sequence[str], count: int) -> list[list[str]]:
+    """The files of tests in these folders, dealt out to so many, large ones first."""
+    found = [path for part in parts for path in (ROOT / part).rglob("test_*.py")]
+    found.sort(key=lambda path: (-path.stat().st_size, path))
+    names = [str(path.relative_to(ROOT)) for path in found]
+    return [names[k::count] for k in range(min(count, len(names)))]
 
 
 def _pytest(session: Session, parts: list[str], environment, *before: str):

@@ -279,18 +279,34 @@ PASSED = "....\n4 passed, 1 skipped in 5.23s\n"
 BROKEN = "FAILED tests/a.py::test_b - assert\n1 failed, 3 passed in 65.30s (0:01:05)\n"
 
 
-def test_suite(built):
+def test_suite(built, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     session = Recording(built, [(0, PASSED), (1, BROKEN), (2, "no tests\n")])
     assert gpu_stages.suite(session, "float") == {"passed": 4, "skipped": 1}
     assert session.commands[0][:3] == [sys.executable, "-m", "pytest"]
-    assert session.commands[0][-1] == "tests"
+    assert "tests/test_docs.py" in session.commands[0]
     assert session.environments[0]["CUDAMAT_LIBRARY"].endswith("libcudamat_cuda.so")
     with pytest.raises(Failed, match="^1 tests failed: tests/a.py::test_b$"):
         gpu_stages.suite(session, "double")
+    assert "tests/test_docs.py" not in session.commands[1]
     assert session.environments[1]["CUDAMAT_LIBRARY"].endswith("cuda_double.so")
     with pytest.raises(Failed, match="no tests"):
         gpu_stages.suite(session, "float")
     assert gpu_stages.pytest_counts(BROKEN) == {"failed": 1, "passed": 3}
+
+
+def test_suite_in_shares(built, monkeypatch):
+    """On eight cores four processes, which together have every file once."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    session = Recording(built, [(0, PASSED)] * 4)
+    assert gpu_stages.suite(session, "float") == {"passed": 16, "skipped": 4}
+    files = [word for command in session.commands for word in command[8:]]
+    everything = {str(p.relative_to(ROOT)) for p in (ROOT / "tests").rglob("test_*.py")}
+    assert len(session.commands) == 4
+    assert len(files) == len(everything) and set(files) == everything
+    session = Recording(built, [(0, PASSED), (1, BROKEN), (0, PASSED), (1, BROKEN)])
+    with pytest.raises(Failed, match="^2 tests failed: tests/a.py::test_b, tests/a.py"):
+        gpu_stages.suite(session, "float")
 
 
 def test_sanitizers(built):
