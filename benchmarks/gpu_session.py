@@ -74,10 +74,10 @@ class Session:
         """
         extra = environment or {}
         words = [f"{k}={v}" for k, v in extra.items()] + [shlex.join(command)]
-        line = " ".join(words)  # the log has all of it
-        print(
-            f"  $ {line if len(line) <= _WIDE else line[:_WIDE] + ' ...'}", flush=True
-        )
+        line = " ".join(words)
+        if len(line) > _WIDE:  # the log has all of it
+            line = f"{line[:_WIDE]} ..."
+        print(f"  $ {line}", flush=True)
         done = self._run(command, extra)
         if check and done.status != 0:
             raise Failed(
