@@ -36,23 +36,18 @@ class Replay:
         self.graph: cm.Graph | None = None
         self._state: Hashable = None
 
+    def applies(self, exchange: Exchange) -> bool:
+        """Whether steps are to be repeated: those that share their gradients with other
+        processes are not."""
+        return type(exchange) is Exchange and is_wanted()
+
     def run(
-        self,
-        learn: Callable[[], None],
-        params: Sequence[Param],
-        exchange: Exchange,
-        state: Hashable,
+        self, learn: Callable[[], None], params: Sequence[Param], state: Hashable
     ) -> None:
         """learn(), which leaves the gradients, and one update of `params`.
 
-        state: what decides, apart from `params`, what `learn` asks the board for. Steps
-        that share their gradients with other processes are not repeated.
+        state: what decides, apart from `params`, what `learn` asks the board for.
         """
-        if type(exchange) is not Exchange or not is_wanted():
-            self.graph = None
-            learn()
-            exchange.update(params)
-            return
 
         def work() -> None:
             learn()

@@ -160,7 +160,11 @@ class Classifier(ABC):
         """One update on the batch that is loaded, as `train_step` does."""
         draw_masks(self.dropouts, self.frames.batch)
         state = self.frames.batch
-        self._replay.run(self._learn, self.params, self.exchange, state)
+        if self._replay.applies(self.exchange):
+            self._replay.run(self._learn, self.params, state)
+        else:
+            self._learn()
+            self.update()
 
     def _learn(self) -> None:
         self._run(train=True)
