@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from videolstm.command import LARGEST_SEED, add_math, parser, run, whole_number
+from videolstm.command import BOARD, LARGEST_SEED, add_math, parser, run, whole_number
 from videolstm.errors import UserError
 from videolstm.files import check_writable
 from videolstm.results.answers import Answer, answers, joined
@@ -42,7 +42,7 @@ def arguments() -> argparse.Namespace:
     add = options.add_argument
     add("model", metavar="MODEL.pbtxt", help="a trained model, with its timestamps")
     add("data", metavar="DATA.pbtxt", help="describes the data to show it on")
-    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    add("board", metavar="BOARD", help=BOARD)
     text = f"the first N videos; otherwise all, or {ENDLESS_CASES} of endless data"
     add("--cases", type=whole_number(1), metavar="N", help=text, **absent)
     text = "write predictions, and the encoder's states, of every video"

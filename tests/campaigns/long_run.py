@@ -171,7 +171,9 @@ def long_run(
 
 def main() -> int:
     options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     options.add_argument("--steps", type=whole_number(PARTS), default=10_000)
     options.add_argument("--scenarios", default="bouncing,classifier")

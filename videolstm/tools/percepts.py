@@ -22,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from videolstm.board import use_board
-from videolstm.command import add_out, parser, run
+from videolstm.command import BOARD, add_out, parser, run
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.labelled_files import describe_labelled
@@ -103,7 +103,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = options.add_argument
     add("model", metavar="MODEL.pbtxt", help="the description that a run left")
     add("data", metavar="DATA.pbtxt", help="describes the data")
-    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    add("board", metavar="BOARD", help=BOARD)
     add_out(options, "FILE.h5")
     add(
         "--state",
