@@ -7,6 +7,7 @@ weights are unrolled over more steps; nothing is computed differently.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from videolstm.errors import UserError
 from videolstm.models.composite import LSTMCombo
 from videolstm.models.lstm import LSTM
 from videolstm.results.answers import Answer, answer
+from videolstm.results.examples import read_clips
 
 _UNITS = 200  # looked at, as in the paper
 
@@ -40,11 +42,11 @@ def unrolled(model: LSTMCombo, steps: int) -> LSTMCombo:
     return longer
 
 
-def known_frames(data: DataHandler, count: int, videos: int) -> np.ndarray:
-    """The first videos of a data set with up to `count` frames, (frames, videos, dims):
-    as many as the data have where they can be asked for longer clips of the same
-    videos, else their num_frames."""
-    first = np.asarray(next(data.epoch(videos)).frames)
+def known_frames(data: DataHandler, count: int, clips: Sequence[int]) -> np.ndarray:
+    """The clips of an epoch that have these numbers with up to `count` frames, (frames,
+    clips, dims): as many as the data have where they can be asked for longer clips of
+    the same videos, else their num_frames."""
+    first = read_clips(data, clips)
     config = type(data.config)()
     config.CopyFrom(data.config)
     config.num_frames = count
@@ -52,11 +54,32 @@ def known_frames(data: DataHandler, count: int, videos: int) -> np.ndarray:
         longer = make_data_handler(config, data.path, data.seed)
     except UserError:  # the videos are not that long
         return first
-    frames = next(longer.epoch(videos)).frames
+    if data.endless:
+        longer.dataset_size = data.dataset_size
+    numbers = _in_their_videos(data, longer, clips)
+    if numbers is None:
+        return first
+    frames = read_clips(longer, numbers)
     both = min(count, len(first))
     # Clips of other lengths may be cut from the videos at other places.
     same = frames.shape[1:] == first.shape[1:] and (frames[:both] == first[:both]).all()
     return frames if same else first
+
+
+def _in_their_videos(
+    data: DataHandler, longer: DataHandler, clips: Sequence[int]
+) -> list[int] | None:
+    """What the clips are numbered among longer ones, of which a video has fewer: they
+    are as far into their videos as before. None where one of them is not there."""
+    videos, others = data.videos_of_clips()[0], longer.videos_of_clips()[0]
+    numbers = []
+    for clip in clips:
+        own = np.flatnonzero(others == videos[clip])
+        place = clip - np.flatnonzero(videos == videos[clip])[0]
+        if place >= len(own):
+            return None
+        numbers.append(int(own[place]))
+    return numbers
 
 
 def run_on(longer: LSTMCombo, frames: np.ndarray) -> Answer:

@@ -23,6 +23,7 @@ class Clips:
     """A data set in memory: the same batch over and over, epochs in batches of 2."""
 
     frame_shape = None
+    endless = False
 
     def __init__(self, frames: np.ndarray) -> None:
         self.frames, self.batch_size = frames, frames.shape[1]
@@ -36,6 +37,10 @@ class Clips:
             frames = self.frames[:, first : first + size]
             clips = np.arange(first, first + frames.shape[1])
             yield Batch(np.ascontiguousarray(frames), None, clips)
+
+    def videos_of_clips(self):
+        """Two to a video."""
+        return np.arange(self.batch_size) // 2, np.arange(-(-self.batch_size // 2))
 
     def state(self) -> dict:
         return {"dataset_type": "CLIPS"}
@@ -116,6 +121,18 @@ def test_schedules(fields, tmp_path, monkeypatch):
     monkeypatch.setattr(composite, "draw_batch", draw)
     trainer.run()
     assert " ".join(events) == SCHEDULES[fields]
+
+
+def test_a_picture_is_of_as_many_videos_as_there_are(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, max_iters=1, display_after=1)
+    data = trainer.train_data.handler
+    data.frames = random_frames(trainer.model, 12)
+    data.batch_size = 12
+    drawn = []
+    monkeypatch.setattr(composite, "draw_batch", lambda *args: drawn.append(args[1]))
+    trainer.run()
+    # the first clips of the first four videos, of two clips each
+    np.testing.assert_array_equal(drawn, [data.frames[:, [0, 2, 4, 6]]])
 
 
 def test_the_end_prints_what_no_line_has_had(tmp_path, capsys):
