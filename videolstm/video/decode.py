@@ -75,11 +75,12 @@ def _open(library: ModuleType, path: Path) -> av.container.InputContainer:
     try:
         container = library.open(f"file:{path.absolute()}", container_options=options)
     except (library.FFmpegError, OSError, ValueError) as error:
-        raise UserError(f"{path}: no video ({_reason(error)})") from None
+        reason = _reason(error) if path.stat().st_size else "it is empty"
+        raise UserError(f"{path}: cannot be read as a video ({reason})") from None
     if _NO_VIDEOS & set(container.format.name.split(",")):
         name = container.format.name
         container.close()
-        raise UserError(f"{path}: no video (it looks like {name})")
+        raise UserError(f"{path}: cannot be read as a video (it looks like {name})")
     return container
 
 
@@ -97,7 +98,7 @@ def _stream(
             context.thread_count = 1
             context.options = {"max_pixels": str(MOST_PIXELS)}
             return stream
-    raise UserError(f"{path}: no video in it")
+    raise UserError(f"{path}: there is no video in it")
 
 
 def _reason(error: Exception) -> str:

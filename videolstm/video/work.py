@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from videolstm.errors import UserError
 from videolstm.outside.apart import trusting
@@ -30,29 +32,54 @@ def work_folder(out: Path) -> Iterator[Path]:
     """The folder beside `out` that keeps the parts until `out` is written.
 
     It stays when the block ends with an exception, so that the next run finds what was
-    done, and is removed otherwise. Raises UserError where another run is at work in it.
+    done, if anything was, and is removed otherwise. Raises UserError where another run
+    is at work in it.
     """
     folder = out.with_name(f"{out.name}.parts")
-    try:
-        folder.mkdir(exist_ok=True)
-        lock = open(folder / "lock", "w")
-    except OSError as error:
-        raise UserError(
-            f"{folder}: no folder can be there for what is not finished "
-            f"({error.strerror}): name a file elsewhere, or remove what is there"
-        ) from None
-    with lock:
+    with _locked(folder, out) as lock:
+        for left in folder.glob(".*.part"):  # of a run that was killed
+            left.unlink()
+        try:
+            yield folder
+        except BaseException:
+            if os.listdir(folder) == [os.path.basename(lock.name)]:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder)
+
+
+def _locked(folder: Path, out: Path) -> TextIO:
+    """The open lock of the folder, which is made, as long as it is not closed."""
+    while True:
+        try:
+            folder.mkdir(exist_ok=True)
+            lock = open(folder / "lock", "w")
+        except FileNotFoundError as error:
+            if out.parent.is_dir():  # another run has just removed its folder
+                continue
+            raise _no_folder(folder, error) from None
+        except OSError as error:
+            raise _no_folder(folder, error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name)):
+                return lock
+        except FileNotFoundError:
+            pass  # as above: it was the lock of that folder
         except OSError:
+            lock.close()
             raise UserError(
                 f"{out}: another run is writing this file: wait for its end, or name "
                 "another file"
             ) from None
-        for left in folder.glob(".*.part"):  # of a run that was killed
-            left.unlink()
-        yield folder
-        shutil.rmtree(folder)
+        lock.close()
+
+
+def _no_folder(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{folder}: no folder can be there for what is not finished "
+        f"({error.strerror}): name a file elsewhere, or remove what is there"
+    )
 
 
 @dataclass

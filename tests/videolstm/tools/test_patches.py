@@ -212,8 +212,8 @@ def test_broken_videos_are_skipped(copied, capsys):
     make(copied)
     folder = copied / "videos"
     assert sorted(capsys.readouterr().err.splitlines()) == [
-        f"Skipped: {folder}/broken.avi: no video (invalid data found when processing "
-        "input)",
+        f"Skipped: {folder}/broken.avi: cannot be read as a video (invalid data found "
+        "when processing input)",
         f"Skipped: {folder}/images/4.png: cannot be read as an image (cannot identify "
         f"image file '{folder}/images/4.png')",
         f"Skipped: {folder}/short.avi: too short for a clip of 4 frames (3 frames)",
@@ -247,7 +247,7 @@ def test_nothing_but_broken_videos(content, words, tmp_path):
     lines = done.stderr.splitlines()
     assert len(lines) == len(content) + 1
     assert lines[-1].startswith(f"patches: {words}")
-    assert sorted(os.listdir(tmp_path)) == [*sorted(content), "p.npy.parts"]
+    assert sorted(os.listdir(tmp_path)) == sorted(content)  # nothing to take up
 
 
 def test_the_number_of_workers_changes_nothing(copied):
@@ -350,6 +350,45 @@ def test_a_run_that_is_ended_from_outside(end, copied):
     assert undisturbed.returncode == 0
     assert "earlier run" not in undisturbed.stdout
     assert written(copied) == afterwards
+
+
+def test_what_is_left_of_a_failure_is_what_can_be_taken_up(copied, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("videolstm.video.work.cut_video", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            make(copied)
+    assert sorted(os.listdir(copied)) == ["videos"]
+    # a folder with the lock alone, which a run that was killed has left
+    (copied / "p.npy.parts").mkdir()
+    (copied / "p.npy.parts" / "lock").touch()
+    make(copied)
+    monkeypatch.setattr("videolstm.tools.patches.write_set", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make(copied)
+    assert len(list((copied / "p.npy.parts").glob("*.part"))) == 6
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(copied, monkeypatch):
+    """Another run has ended between our opening its lock and locking it."""
+    from videolstm.video import work
+
+    lock, calls = work.fcntl.flock, []
+
+    def flock(file, how):
+        calls.append(how)
+        lock(file, how)
+        if len(calls) == 1:
+            shutil.rmtree(copied / "p.npy.parts")
+
+    monkeypatch.setattr(work.fcntl, "flock", flock)
+    with work.work_folder(copied / "p.npy") as folder:
+        assert os.listdir(folder) == ["lock"]
+        monkeypatch.setattr(work.fcntl, "flock", lock)
+        with pytest.raises(UserError, match="another run"):
+            make(copied)
 
 
 def test_two_runs_at_a_time(copied):
