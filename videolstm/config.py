@@ -83,6 +83,23 @@ def write_text(message: Message, path: str | Path) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
+def check_description(path: str | Path, data_file: str | Path) -> None:
+    """Raises UserError where the .pbtxt that a data set is to have beside it is there
+    already, and is not one of `data_file`: a model, another set, somebody's notes."""
+    path, data_file = Path(path), Path(data_file)
+    if not path.exists():
+        return
+    try:
+        described = Path(read_data(path).data_file).name
+    except UserError:
+        described = None
+    if described != data_file.name:
+        raise UserError(
+            f"{path}: there is a description of something else, and it should "
+            f"describe {data_file.name}: choose another name, or move it away"
+        )
+
+
 def locate(name: str, named_in: str | Path, field: str) -> Path:
     """Where the file is that `field` of the file `named_in` calls `name`.
 

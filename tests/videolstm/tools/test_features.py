@@ -48,6 +48,7 @@ def folder(tmp_path, monkeypatch):
         np.save(path, pixels(name))
     (tmp_path / "list.txt").write_text("a/one.npy 0\nb/two.npy 2\nb/three.npy 2\n")
     tiny_net(tmp_path / "net.onnx", size=(HEIGHT, WIDTH))
+    (tmp_path / "net.pbtxt").write_text('name: "net"')
     return tmp_path
 
 
@@ -516,6 +517,8 @@ def test_a_program_that_is_killed(folder):
         ({"layer": "fc8"}, "net.onnx: has no layer 'fc8'; did you mean 'fc6'? It has"),
         ({"out": "f.npy"}, "f.npy: should end in .h5 (one file, with classes) or .txt"),
         ({"out": "list.txt"}, "list.txt: list.txt would be replaced"),
+        ({"out": "net.h5"}, "net.pbtxt: there is a description of something else, and "
+                            "it should describe net.h5"),
         ({"out": "nowhere/f.h5"}, "there is no folder"),
         ({"videos": "nowhere"}, "none of its 3 videos is there; the first would be "
                                 "nowhere/a/one.npy"),

@@ -192,6 +192,21 @@ def test_nothing_set_aside(copied, capsys):
     assert "too few clips to set any aside" in capsys.readouterr().err
 
 
+def test_what_is_replaced(copied, capsys):
+    """All that an earlier run has written, and nothing is said of it; but a validation
+    set that is not made again shows what is for training now."""
+    model = ["--model", copied / "model.pbtxt"]
+    first = make(copied, *model)
+    assert make(copied, *model) == first
+    assert capsys.readouterr().err == ""
+    again = make(copied, *model, "--valid-part", 0)
+    assert again["p_valid.npy"] == first["p_valid.npy"] and again != first
+    assert capsys.readouterr().err == (
+        f"Note: {copied}/p_valid.npy is of an earlier run, and may show what "
+        f"{copied}/p.npy shows\n"
+    )
+
+
 def test_the_order_is_random_and_seeded(copied):
     first = make(copied)
     again, other = make(copied), make(copied, "--seed", 7)
@@ -220,6 +235,15 @@ def test_broken_videos_are_skipped(copied, capsys):
         f"Skipped: {folder}/small.avi: its frames are 16x7 pixels, smaller than "
         "patches of 8x8: choose smaller patches, or a short side to resize to",
     ]
+
+
+def test_files_that_are_no_videos_are_said(copied, capsys):
+    (copied / "videos" / "readme.txt").touch()
+    (copied / "videos" / "images" / "labels.csv").touch()
+    make(copied)
+    assert capsys.readouterr().err == (
+        "Note: 2 files are left out, by their names no videos: 1 .csv, 1 .txt\n"
+    )
 
 
 def test_truncated_video(copied, capsys):
@@ -439,11 +463,26 @@ def test_memory_does_not_grow_with_the_video(tmp_path):
             "p.pbtxt: will be a file of the patches, and cannot be the model, too: ",
         ),
         (["videos", "--model", "no/m.pbtxt"], "no/m.pbtxt: there is no folder "),
+        (
+            ["videos", "--out", "model.npy"],
+            "model.pbtxt: there is a description of something else, and it should "
+            "describe model.npy: ",
+        ),
+        (
+            ["videos", "--model", "data.pbtxt"],
+            "data.pbtxt: is there and describes no model, and would be replaced by one",
+        ),
+        (
+            ["videos", "--model", "model.pbtxt"],
+            "model.pbtxt: is there and describes a trained model, and would be repla",
+        ),
     ],
 )
 def test_mistakes(options, words, copied, monkeypatch):
     monkeypatch.chdir(copied)
     np.save("p.npy", noise(5, 8, 8))
+    (copied / "model.pbtxt").write_text('name: "m" timestamp: "20261122120000"')
+    (copied / "data.pbtxt").write_text('data_file: "p.npy"')
     before = sorted(os.listdir())
     with pytest.raises(UserError) as caught:
         main(["--out", "p.npy", *SMALL, *options])

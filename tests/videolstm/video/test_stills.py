@@ -244,9 +244,7 @@ def test_what_is_left_out_is_counted_by_its_suffix():
 
 def test_a_folder_of_other_files(tmp_path):
     (tmp_path / "a.doc").touch()
-    with pytest.raises(
-        UserError, match=r"in this folder, only 1 \.doc$"
-    ):
+    with pytest.raises(UserError, match=r"in this folder, only 1 \.doc$"):
         find_sources([tmp_path])
 
 
