@@ -141,6 +141,26 @@ def test_mistakes(folder, arguments, says):
     assert not list(folder.glob("x.*"))
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--sheet", "x.png", "there is nothing to draw of the description of a model"),
+        ("--model", "model.pbtxt", "this is a model itself"),
+    ],
+)
+def test_what_is_known_is_printed_where_the_rest_fails(
+    folder, capsys, option, value, says
+):
+    main(["model.pbtxt"])
+    alone = capsys.readouterr().out
+    with pytest.raises(UserError, match=says):
+        main(["model.pbtxt", option, value])
+    assert capsys.readouterr().out == alone
+    with pytest.raises(UserError, match=says):
+        main(["model.pbtxt", option, value, "--json"])
+    assert json.loads(capsys.readouterr().out)["kind"] == "the description of a model"
+
+
 def test_as_a_module(folder):
     """Its name is that of a module of Python's own, which others need to find: numpy
     and dataclasses import `inspect`."""
