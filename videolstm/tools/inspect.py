@@ -4,9 +4,9 @@
 
 FILE is anything that the programs here read or write: a description (.pbtxt) of data or
 of a model, clips (.npy), digits (.h5, .npz, MNIST's own), features or labelled videos
-(.h5), a checkpoint, predictions, a log, a list of labels. What is there is said in a
-few lines: layout, counts, ranges, classes, layers. Of a large file some is looked at,
-and the line says how much.
+(.h5), a checkpoint, predictions, a log, a list of labels, a video, an image; or it is a
+folder of these. What is there is said in a few lines: layout, counts, ranges, classes,
+layers. Of a large file some is looked at, and the line says how much.
 
 With --model it ends in `runs with MODEL: yes`, or `no` and why; the exit status is then
 0 or 1. Where data has no description of its own, one that would do is printed, too.
@@ -109,7 +109,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     absent = {"default": argparse.SUPPRESS}
     add = options.add_argument
-    add("file", metavar="FILE", help="description, data, checkpoint, log or the like")
+    text = "description, data, checkpoint, log, video or the like, or a folder of these"
+    add("file", metavar="FILE", help=text)
     add(
         "--model",
         metavar="MODEL.pbtxt",

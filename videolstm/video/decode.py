@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -53,6 +54,38 @@ def video_frames(path: Path, notes: list[str]) -> Iterator[Frame]:
         stream = _stream(container, path)
         check_size(path, stream.codec_context.height, stream.codec_context.width)
         yield from _Decoder(library, path, notes).frames(container, stream)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a video file says of itself, None where it does not: how many frames it has,
+    how many a second on average, and how long it is in seconds. codec, container:
+    FFmpeg's names."""
+
+    frames: int | None
+    rate: Fraction | None
+    seconds: float | None
+    codec: str
+    container: str
+
+
+def video_header(path: Path) -> Header:
+    """What the file says of its first video stream; raises as `video_frames`."""
+    library = load_av()
+    with closing(_open(library, path)) as container:
+        stream = _stream(container, path)
+        seconds = None
+        if stream.duration is not None and stream.time_base:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / library.time_base
+        return Header(
+            frames=stream.frames if stream.frames > 0 else None,
+            rate=stream.average_rate or None,
+            seconds=seconds if seconds is not None and seconds > 0 else None,
+            codec=stream.codec_context.name,
+            container=container.format.name,
+        )
 
 
 def load_av() -> ModuleType:

@@ -92,7 +92,7 @@ def left_out(others: Sequence[Path]) -> str:
     text = f"{len(others):,} files are left out, by their names no videos"
     if len(others) == 1:
         text = "1 file is left out, by its name no video"
-    if any(_suffix(path) in IMAGE_SUFFIXES for path in others):
+    if any(map(is_image, others)):
         text += " (nor are images, beside videos)"
     return f"{text}: {_kinds(others)}"
 
@@ -104,6 +104,16 @@ def _kinds(paths: Iterable[Path]) -> str:
     if rest := sum(n for _, n in counts[_MOST_KINDS:]):
         said.append(f"{rest:,} others")
     return one_line(", ".join(said))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is one by its name; a .gif counts, other images do not."""
+    return _suffix(path) in VIDEO_SUFFIXES
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is one by its name."""
+    return _suffix(path) in IMAGE_SUFFIXES
 
 
 def natural(path: Path) -> tuple[list[tuple[str, int]], str]:

@@ -21,7 +21,7 @@ from videolstm.video.source import Source
 # Of the processor, for a frame; the largest that there may be take a few.
 MOST_SECONDS = 120
 
-_CRASHED = (
+CRASHED = (
     "it makes the decoder crash, or keeps it busy with a frame for more than "
     f"{MOST_SECONDS} seconds, so it is damaged or was made to do harm"
 )
@@ -119,7 +119,7 @@ def cut_all(
     with contextlib.closing(made) as results:
         for job, cut in results:
             if isinstance(cut, Crashed):
-                cut = Cut(0, (), f"{job.source.path}: {_CRASHED}")
+                cut = Cut(0, (), f"{job.source.path}: {CRASHED}")
             for note in cut.notes:
                 say(f"Note: {note}")
             if cut.failure:

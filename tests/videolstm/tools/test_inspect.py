@@ -118,7 +118,8 @@ def test_garbage_is_one_sentence(folder, name, content, says):
     ("arguments", "says"),
     [
         (["none.npy"], "none.npy: there is no such file"),
-        (["."], ". is a folder, and it should be a file"),
+        ([".", "--model", "model.pbtxt"], ".: no model is run with a folder: name dat"),
+        ([".", "--sheet", "x.png"], ".: there is nothing to draw of a folder"),
         (["/dev/null"], "/dev/null is a pipe, a device or the like"),
         (["clips.npy", "--sheet", "x.gif"], "x.gif: pictures are .png or .pdf"),
         (["clips.npy", "--sheet", "no/x.png"], "no/x.png: there is no folder"),
