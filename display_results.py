@@ -22,7 +22,13 @@ from videolstm.results.metrics import Metrics
 from videolstm.results.predictions import StreamedDatasets
 from videolstm.results.tables import legend, tables, write_csv
 from videolstm.results.trained import ENDLESS_CASES, Trained, load_trained
-from videolstm.results.unrolled import check_future, known_frames, run_on, unrolled
+from videolstm.results.unrolled import (
+    check_future,
+    clips_that_go_on,
+    known_frames,
+    run_on,
+    unrolled,
+)
 
 if TYPE_CHECKING:
     from videolstm.pictures.gallery import Gallery
@@ -254,10 +260,14 @@ def show_results() -> None:
     trained = load_trained(*named, args.seed, cases, args.math)
     check_apart(args, trained)
     gallery = gallery_of(args)
+    among = None
     if "steps" in args:
         check_future(trained.model)
+        among = clips_that_go_on(
+            trained.data, trained.model.enc_seq_length + args.steps
+        )
     count = getattr(args, "examples", EXAMPLES) if gallery else 0
-    examples = example_clips(trained.data, trained.cases, count)
+    examples = example_clips(trained.data, trained.cases, count, among)
     value_range = trained.value_range()
     metrics, made = pass_over(args, trained, value_range, examples)
     say_numbers(args, trained, metrics)

@@ -32,10 +32,15 @@ def spread(videos: np.ndarray, count: int) -> np.ndarray:
     return np.array(places, np.int64)
 
 
-def example_clips(data: DataHandler, cases: int, count: int) -> np.ndarray:
+def example_clips(
+    data: DataHandler, cases: int, count: int, among: np.ndarray | None = None
+) -> np.ndarray:
     """Numbers of up to `count` of the first `cases` clips of an epoch, `spread` over
-    the videos of these."""
-    return spread(data.videos_of_clips()[0][:cases], count)
+    the videos of these. among: those that are to be preferred."""
+    clips = np.arange(cases)
+    if among is not None and (preferred := among[among < cases]).size:
+        clips = preferred
+    return clips[spread(data.videos_of_clips()[0][clips], count)]
 
 
 def read_clips(data: DataHandler, clips: Sequence[int]) -> np.ndarray:

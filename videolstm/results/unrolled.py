@@ -42,22 +42,27 @@ def unrolled(model: LSTMCombo, steps: int) -> LSTMCombo:
     return longer
 
 
+def clips_that_go_on(data: DataHandler, count: int) -> np.ndarray:
+    """Numbers of the clips of an epoch of which `count` frames are known, as those at
+    the end of a video are not; all where that is so of none."""
+    clips = np.arange(data.dataset_size)
+    longer = _longer(data, count)
+    if longer is None:
+        return clips
+    known = [k for k, there in enumerate(_in_their_videos(data, longer)) if there >= 0]
+    return np.array(known) if known else clips
+
+
 def known_frames(data: DataHandler, count: int, clips: Sequence[int]) -> np.ndarray:
     """The clips of an epoch that have these numbers with up to `count` frames, (frames,
     clips, dims): as many as the data have where they can be asked for longer clips of
     the same videos, else their num_frames."""
     first = read_clips(data, clips)
-    config = type(data.config)()
-    config.CopyFrom(data.config)
-    config.num_frames = count
-    try:
-        longer = make_data_handler(config, data.path, data.seed)
-    except UserError:  # the videos are not that long
+    longer = _longer(data, count)
+    if longer is None:
         return first
-    if data.endless:
-        longer.dataset_size = data.dataset_size
-    numbers = _in_their_videos(data, longer, clips)
-    if numbers is None:
+    numbers = _in_their_videos(data, longer)[np.asarray(clips)]
+    if numbers.min() < 0:
         return first
     frames = read_clips(longer, numbers)
     both = min(count, len(first))
@@ -66,19 +71,33 @@ def known_frames(data: DataHandler, count: int, clips: Sequence[int]) -> np.ndar
     return frames if same else first
 
 
-def _in_their_videos(
-    data: DataHandler, longer: DataHandler, clips: Sequence[int]
-) -> list[int] | None:
-    """What the clips are numbered among longer ones, of which a video has fewer: they
-    are as far into their videos as before. None where one of them is not there."""
-    videos, others = data.videos_of_clips()[0], longer.videos_of_clips()[0]
-    numbers = []
-    for clip in clips:
-        own = np.flatnonzero(others == videos[clip])
-        place = clip - np.flatnonzero(videos == videos[clip])[0]
-        if place >= len(own):
-            return None
-        numbers.append(int(own[place]))
+def _longer(data: DataHandler, count: int) -> DataHandler | None:
+    """The same data in clips of `count` frames; None where they are not that long."""
+    config = type(data.config)()
+    config.CopyFrom(data.config)
+    config.num_frames = count
+    try:
+        longer = make_data_handler(config, data.path, data.seed)
+    except UserError:
+        return None
+    if data.endless:
+        longer.dataset_size = data.dataset_size
+    return longer
+
+
+def _in_their_videos(data: DataHandler, longer: DataHandler) -> np.ndarray:
+    """What each clip is numbered among longer ones, of which a video has fewer: it is
+    as far into its video as before. -1 where it is not there."""
+    own, clips = np.unique(longer.videos_of_clips()[0], return_index=True)
+    ends = np.append(clips[1:], longer.dataset_size)
+    where = {v: range(*span) for v, *span in zip(own, clips, ends, strict=True)}
+    numbers = np.full(data.dataset_size, -1)
+    place, before = 0, None
+    for clip, video in enumerate(data.videos_of_clips()[0]):
+        place = place + 1 if video == before else 0
+        before = video
+        if place < len(there := where.get(video, ())):
+            numbers[clip] = there[place]
     return numbers
 
 

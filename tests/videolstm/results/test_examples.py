@@ -12,7 +12,7 @@ from videolstm.config import messages
 from videolstm.data import make_data_handler
 from videolstm.results.examples import example_clips, read_clips, spread
 from videolstm.results.trained import load_trained
-from videolstm.results.unrolled import known_frames
+from videolstm.results.unrolled import clips_that_go_on, known_frames
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,13 @@ def test_longer_clips_are_of_the_same_places(few_videos):
     found = known_frames(data, 6, [4, 1, 6])
     expected = [videos[2][:6], videos[0][2:8], videos[2][4:10]]
     np.testing.assert_array_equal(found, np.stack(expected, axis=1))
+    # of these two that are not at an end, and of each the first and a later one
+    going_on = clips_that_go_on(data, 6)
+    assert going_on.tolist() == [0, 1, 4, 5, 6]
+    chosen = example_clips(data, data.dataset_size, 4, going_on)
+    assert chosen.tolist() == [0, 4, 1, 5]
+    assert clips_that_go_on(data, 12).tolist() == list(range(8))  # of none
+    assert example_clips(data, 4, 2, np.array([5])).tolist() == [0, 3]
     # the second video ends after 4 frames, the last clip of the third after 10
     for clips in ([0, 3], [0, 7]):
         found = known_frames(data, 6, clips)
