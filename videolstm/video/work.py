@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,8 @@ from videolstm.video.source import Source
 
 # Of the processor, for a frame; the largest that there may be take a few.
 MOST_SECONDS = 120
+
+_ATTEMPTS = 100  # to lock a folder that other runs remove
 
 CRASHED = (
     "it makes the decoder crash, or keeps it busy with a frame for more than "
@@ -42,30 +45,29 @@ def work_folder(out: Path) -> Iterator[Path]:
         try:
             yield folder
         except BaseException:
-            if os.listdir(folder) == [os.path.basename(lock.name)]:
-                shutil.rmtree(folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                if os.listdir(folder) == [os.path.basename(lock.name)]:
+                    shutil.rmtree(folder)
             raise
         shutil.rmtree(folder)
 
 
 def _locked(folder: Path, out: Path) -> TextIO:
-    """The open lock of the folder, which is made, as long as it is not closed."""
-    while True:
+    """The open lock of the folder, which is made."""
+    for _ in range(_ATTEMPTS):
         try:
             folder.mkdir(exist_ok=True)
             lock = open(folder / "lock", "w")
-        except FileNotFoundError as error:
-            if out.parent.is_dir():  # another run has just removed its folder
-                continue
-            raise _no_folder(folder, error) from None
+        except FileNotFoundError:  # perhaps another run has just removed its folder
+            continue
         except OSError as error:
             raise _no_folder(folder, error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name)):
                 return lock
-        except FileNotFoundError:
-            pass  # as above: it was the lock of that folder
+        except FileNotFoundError:  # likewise, before it was locked
+            pass
         except OSError:
             lock.close()
             raise UserError(
@@ -73,6 +75,7 @@ def _locked(folder: Path, out: Path) -> TextIO:
                 "another file"
             ) from None
         lock.close()
+    raise _no_folder(folder, OSError(errno.ENOENT, "the lock in it goes away"))
 
 
 def _no_folder(folder: Path, error: OSError) -> UserError:

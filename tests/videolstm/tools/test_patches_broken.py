@@ -235,6 +235,13 @@ def test_a_lock_that_was_removed_meanwhile_is_none(copied, monkeypatch):
             make(copied)
 
 
+def test_a_lock_that_leads_nowhere(copied):
+    (copied / "p.npy.parts").mkdir()
+    (copied / "p.npy.parts" / "lock").symlink_to("no/where")
+    with pytest.raises(UserError, match=r"p.npy.parts: no folder can be there for wha"):
+        make(copied)
+
+
 def test_two_runs_at_a_time(copied):
     from videolstm.video.work import work_folder
 
