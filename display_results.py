@@ -10,17 +10,25 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 from tqdm import tqdm
 
-from videolstm.command import LARGEST_SEED, add_math, parser, run, whole_number
+from videolstm.command import BOARD, LARGEST_SEED, add_math, parser, run, whole_number
 from videolstm.errors import UserError
 from videolstm.files import check_writable
 from videolstm.results.answers import Answer, answers, joined
+from videolstm.results.examples import example_clips
 from videolstm.results.metrics import Metrics
 from videolstm.results.predictions import StreamedDatasets
 from videolstm.results.tables import legend, tables, write_csv
 from videolstm.results.trained import ENDLESS_CASES, Trained, load_trained
-from videolstm.results.unrolled import check_future, known_frames, run_on, unrolled
+from videolstm.results.unrolled import (
+    check_future,
+    clips_that_go_on,
+    known_frames,
+    run_on,
+    unrolled,
+)
 
 if TYPE_CHECKING:
     from videolstm.pictures.gallery import Gallery
@@ -42,7 +50,7 @@ def arguments() -> argparse.Namespace:
     add = options.add_argument
     add("model", metavar="MODEL.pbtxt", help="a trained model, with its timestamps")
     add("data", metavar="DATA.pbtxt", help="describes the data to show it on")
-    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    add("board", metavar="BOARD", help=BOARD)
     text = f"the first N videos; otherwise all, or {ENDLESS_CASES} of endless data"
     add("--cases", type=whole_number(1), metavar="N", help=text, **absent)
     text = "write predictions, and the encoder's states, of every video"
@@ -55,7 +63,7 @@ def arguments() -> argparse.Namespace:
     )
     add_math(options)
     add = options.add_argument_group("pictures").add_argument
-    text = f"how many videos they show; otherwise {EXAMPLES}"
+    text = f"how many clips they show, the videos taking turns; otherwise {EXAMPLES}"
     add("--examples", type=whole_number(1, 100), metavar="N", help=text, **absent)
     text = "run the future predictor for K frames, and show what its units do"
     add("--steps", type=whole_number(1, 10_000), metavar="K", help=text, **absent)
@@ -116,23 +124,28 @@ def pass_over(
     args: argparse.Namespace,
     trained: Trained,
     value_range: tuple[float, float],
-    examples: int,
+    examples: np.ndarray,
 ) -> tuple[Metrics, Answer | None]:
     """Asks the model for every video once: adds up the numbers, saves the predictions,
-    and keeps the first `examples` videos. Returns the numbers and these."""
+    and keeps the videos that `examples` numbers. Returns the numbers and these."""
     low, high = value_range
     data, cases = trained.data, trained.cases
     metrics = Metrics(trained.model.binary, data.frame_shape, high - low)
     kept: list[Answer] = []
+    ascending = np.sort(examples)
     bar = tqdm(total=cases, unit=" videos", disable=None)  # on a terminal only
     with bar, saving(args, trained) as save:
         for made in answers(trained.model, data.epoch(), cases):
+            count = made.truth.shape[1]
+            here = ascending - metrics.cases
+            here = here[(here >= 0) & (here < count)]
             metrics.add(made)
             save(made)
-            if metrics.cases - made.truth.shape[1] < examples:
-                kept.append(made.some(examples))
-            bar.update(made.truth.shape[1])
-    return metrics, joined(kept).some(examples) if kept else None
+            if len(here):
+                kept.append(made.some(here))
+            bar.update(count)
+    places = np.searchsorted(ascending, examples)
+    return metrics, joined(kept).some(places) if kept else None
 
 
 @contextmanager
@@ -186,10 +199,11 @@ def draw(
     args: argparse.Namespace,
     trained: Trained,
     made: Answer,
+    examples: np.ndarray,
     value_range: tuple[float, float],
     gallery: Gallery,
 ) -> None:
-    """Draws everything that was asked for."""
+    """Draws everything that was asked for of `made`, the answer for `examples`."""
     from videolstm.pictures.animation import animate
     from videolstm.pictures.features import features_figure
     from videolstm.pictures.sequences import sequence_figure
@@ -201,7 +215,7 @@ def draw(
     animate(gallery.path("", "gif"), made, title=trained.title, **look)
     gallery.written.append(gallery.path("", "gif"))
     if "steps" in args:
-        draw_long(args, trained, made, look, gallery)
+        draw_long(args, trained, examples, look, gallery)
     if "features" in args:
         gallery.add("features", features_figure(trained.model, shape, trained.title))
     for path in gallery.written:
@@ -209,22 +223,25 @@ def draw(
 
 
 def draw_long(
-    args: argparse.Namespace, trained: Trained, made: Answer, look: dict, gallery
+    args: argparse.Namespace,
+    trained: Trained,
+    examples: np.ndarray,
+    look: dict,
+    gallery: Gallery,
 ) -> None:
     """Runs the future predictor for --steps frames and draws frames and units."""
     from videolstm.pictures.animation import animate
     from videolstm.pictures.unrolled import activity_figure, long_figure
 
     steps, trained_steps = args.steps, trained.model.future_seq_length
-    frames = known_frames(
-        trained.data, trained.model.enc_seq_length + steps, made.truth.shape[1]
-    )
+    length = trained.model.enc_seq_length + steps
+    frames = known_frames(trained.data, length, examples)
     longer = unrolled(trained.model, steps)
     long = run_on(longer, frames)
     title = f"{trained.title}, {steps} frames of the future"
     units = activity_figure(longer, trained_steps, args.seed, title)
     gallery.add(f"{steps}_steps_units", units)
-    few = long.some(LONG_EXAMPLES)
+    few = long.some(range(min(LONG_EXAMPLES, len(examples))))
     figure = long_figure(few, trained=trained_steps, title=title, **look)
     gallery.add(f"{steps}_steps", figure)
     path = gallery.path(f"{steps}_steps", "gif")
@@ -243,14 +260,19 @@ def show_results() -> None:
     trained = load_trained(*named, args.seed, cases, args.math)
     check_apart(args, trained)
     gallery = gallery_of(args)
+    among = None
     if "steps" in args:
         check_future(trained.model)
-    examples = getattr(args, "examples", EXAMPLES) if gallery else 0
+        among = clips_that_go_on(
+            trained.data, trained.model.enc_seq_length + args.steps
+        )
+    count = getattr(args, "examples", EXAMPLES) if gallery else 0
+    examples = example_clips(trained.data, trained.cases, count, among)
     value_range = trained.value_range()
     metrics, made = pass_over(args, trained, value_range, examples)
     say_numbers(args, trained, metrics)
     if gallery:
-        draw(args, trained, made, value_range, gallery)
+        draw(args, trained, made, examples, value_range, gallery)
         if "show" in args:
             gallery.show()
 

@@ -138,8 +138,10 @@ def main() -> None:
         "python -m benchmarks.agreement", "Compares what two libraries compute."
     )
     verbs = options.add_subparsers(dest="verb", required=True)
-    add_out(verbs.add_parser("answer", help="compute with one library"), "FILE.npz")
-    comparing = verbs.add_parser("compare", help="compare the answers of two")
+    whole = {"allow_abbrev": False}
+    answering = verbs.add_parser("answer", help="compute with one library", **whole)
+    add_out(answering, "FILE.npz")
+    comparing = verbs.add_parser("compare", help="compare the answers of two", **whole)
     comparing.add_argument("files", nargs=2, metavar="FILE.npz")
     comparing.add_argument("--out", type=Path, metavar="FILE.json")
     args = options.parse_args()

@@ -23,7 +23,7 @@ import numpy as np
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.command import add_math, parser, run, whole_number
+from videolstm.command import BOARD, add_math, parser, run, whole_number
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.scenes import compose_batches
@@ -109,7 +109,7 @@ def full_size() -> None:
     options = parser(
         "python -m benchmarks.full_size", "Times training steps of the paper's model."
     )
-    options.add_argument("board", metavar="BOARD", help="CUDA device number, or cpu")
+    options.add_argument("board", metavar="BOARD", help=BOARD)
     options.add_argument("--model", type=Path, default=MODEL, help="its description")
     options.add_argument("--data", type=Path, default=DATA, help="BOUNCING_MNIST data")
     options.add_argument(

@@ -32,7 +32,7 @@ from benchmarks.half_sums import SEED, float32, losses
 from benchmarks.sizes import ROOT, SIZES, Size, describe, make_frames, start_weights
 from benchmarks.table import table
 from videolstm.board import use_board
-from videolstm.command import parser, run, whole_number
+from videolstm.command import BOARD, parser, run, whole_number
 from videolstm.errors import UserError
 from videolstm.files import written_beside
 from videolstm.models.composite import LSTMCombo
@@ -180,7 +180,7 @@ def loss_table(found: dict[str, list[list[float]]], steps: int) -> str:
 
 def arguments() -> argparse.Namespace:
     options = parser("math_modes", "What products with fewer bits do to the numbers.")
-    options.add_argument("board", metavar="BOARD", help="CUDA device number, or cpu")
+    options.add_argument("board", metavar="BOARD", help=BOARD)
     options.add_argument(
         "--sizes", nargs="+", choices=COMPOSITE, default=["S", "M"], help="of models"
     )

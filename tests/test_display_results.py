@@ -234,7 +234,7 @@ def test_data_without_end(trained):
 MISTAKES = {
     ("model.pbtxt",): "model.pbtxt: it has no timestamp, so nothing says where its",
     ("lost.pbtxt",): "none of its 1 timestamps has an .h5 file",
-    ("valid.pbtxt",): "'dataset_type' is a field of Data",
+    ("valid.pbtxt",): "'dataset_type' belongs in the description of a data set",
     ("MODEL", "small.pbtxt"): "image_size is 12",
     ("MODEL", "valid.pbtxt", "cpu", "--cases", "8"): "at most the 7 videos",
     ("MODEL", "valid.pbtxt", "gpu"): "board 'gpu'",

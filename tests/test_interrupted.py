@@ -56,7 +56,8 @@ def lines_until(process: subprocess.Popen, text: str) -> list[str]:
 
 
 def description_in(lines: list[str], folder: Path) -> Path:
-    (name,) = [line[15:] for line in lines if line.startswith("Model saved at ")]
+    says = "Model will be saved at "
+    (name,) = [line.removeprefix(says) for line in lines if line.startswith(says)]
     return folder / name
 
 

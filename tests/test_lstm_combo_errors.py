@@ -134,7 +134,7 @@ DESCRIPTIONS = {
         ("digits.h5 is not a text file", "(.pbtxt) of a model"), args=model("digits.h5")
     ),
     "swapped": Wrong(
-        ("train.pbtxt, line 1 column 1", "'dataset_type' is a field of Data", "order?"),
+        ("train.pbtxt, line 1 column 1", "'dataset_type' belongs in the", "order?"),
         args=("train.pbtxt", "model.pbtxt", "valid.pbtxt", BOARD),
     ),
     "unknown field": Wrong(

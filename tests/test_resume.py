@@ -34,7 +34,8 @@ class Run:
 
     @property
     def description(self) -> Path:
-        return Path(re.search(r"^Model saved at (.+)$", self.output, re.MULTILINE)[1])
+        says = r"^Model will be saved at (.+)$"
+        return Path(re.search(says, self.output, re.MULTILINE)[1])
 
     def left(self) -> dict[str, object]:
         """Checkpoint, best model and the log of the whole chain, all bit for bit."""

@@ -20,6 +20,8 @@ PIPE_CLOSED = 141  # 128 + SIGPIPE
 
 LARGEST_SEED = 2**32 - 1
 
+BOARD = "CUDA device number, cpu, or auto"  # what `videolstm.board.use_board` takes
+
 # What asks a program to end, beside Ctrl-C: kill, a batch system, a closed terminal.
 ENDING = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -99,11 +101,16 @@ def _ending_signals_raised() -> Iterator[None]:
 
 
 def parser(program: str, description: str) -> argparse.ArgumentParser:
-    """An argument parser whose help shows `program` and each option's default."""
+    """An argument parser whose help shows `program` and each option's default.
+
+    An option is spelled out: a beginning of its name that fits today may fit two
+    options tomorrow, and what was a slip of the hand would be taken for another one.
+    """
     return argparse.ArgumentParser(
         prog=program,
         description=description,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        allow_abbrev=False,
     )
 
 

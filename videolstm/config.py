@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 # Descriptions have some ten kilobytes; a million of them is the work of a second.
 _MOST_TEXT = 2**20
 
+# What a file is the description of, by the message that it is read into.
+_DESCRIBES = {"Model": "a model", "Data": "a data set"}
+
 MAKE_MESSAGES = "protoc -I. --python_out=videolstm config.proto"
 
 
@@ -78,6 +81,23 @@ def write_text(message: Message, path: str | Path) -> None:
     text = text_format.MessageToString(message, as_utf8=True)
     with written_beside(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def check_description(path: str | Path, data_file: str | Path) -> None:
+    """Raises UserError where the .pbtxt that a data set is to have beside it is there
+    already, and is not one of `data_file`: a model, another set, somebody's notes."""
+    path, data_file = Path(path), Path(data_file)
+    if not path.exists():
+        return
+    try:
+        described = Path(read_data(path).data_file).name
+    except UserError:
+        described = None
+    if described != data_file.name:
+        raise UserError(
+            f"{path}: there is a description of something else, and it should "
+            f"describe {data_file.name}: choose another name, or move it away"
+        )
 
 
 def locate(name: str, named_in: str | Path, field: str) -> Path:
@@ -136,7 +156,7 @@ def _read(message: Message, path: Path) -> Message:
     """Parse the text file at `path` into `message` and return it."""
     from google.protobuf import text_format
 
-    kind = {"Model": "a model", "Data": "a data set"}[message.DESCRIPTOR.name]
+    kind = _DESCRIBES[message.DESCRIPTOR.name]
     try:
         data = read_bounded(path, _MOST_TEXT, f"the text description of {kind}")
         text = data.decode("utf-8-sig")
@@ -199,14 +219,15 @@ def _parse_error(error: Exception, path: Path, source: str, message: Message) ->
 def _unknown_field(types: dict, type_name: str, field: str, message: Message) -> str:
     """What to say about a field that the message of that type does not have."""
     fields = [known.name for known in types[type_name].fields]
-    for other in {"Data", "Model"} - {message.DESCRIPTOR.name}:
+    for other in _DESCRIBES.keys() - {message.DESCRIPTOR.name}:
         if (
             type_name == message.DESCRIPTOR.name
             and field in types[other].fields_by_name
         ):
             return (
-                f"{field!r} is a field of {other}, and this file is read as a "
-                f"{type_name}; are the files in the right order?"
+                f"{field!r} belongs in the description of {_DESCRIBES[other]}, and "
+                f"this file should describe {_DESCRIBES[type_name]}; are the files in "
+                "the right order?"
             )
     close = difflib.get_close_matches(field, fields, n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"it has {_either(fields)}"

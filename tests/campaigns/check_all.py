@@ -298,7 +298,9 @@ def _result(path: Path) -> str:
 
 def main() -> int:
     options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     options.add_argument("--quick", action="store_true", help="little of each stage")
     options.add_argument("--list", action="store_true", help="the stages, and the end")

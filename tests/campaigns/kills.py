@@ -215,7 +215,7 @@ def left(folder: Path, description: str) -> dict[str, object]:
 
 
 def description_of(text: str) -> str | None:
-    found = re.search(r"^Model saved at (.+)$", text, re.MULTILINE)
+    found = re.search(r"^Model will be saved at (.+)$", text, re.MULTILINE)
     return found and found[1]
 
 
@@ -326,7 +326,9 @@ def campaign(
 
 def main() -> int:
     options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     options.add_argument("--kills", type=whole_number(1), default=300)
     options.add_argument("--seed", type=whole_number(0), default=1)

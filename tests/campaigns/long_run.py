@@ -32,6 +32,7 @@ from videolstm.config import read_model, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = 10
+SAYS = "Model will be saved at "
 MOST_GROWTH = 16 * 2**20  # bytes
 
 
@@ -76,8 +77,8 @@ def train(name: str, folder: Path, steps: int) -> tuple[Path, list[Sample]]:
     )
     with process:
         for line in process.stdout:
-            if line.startswith("Model saved at "):
-                description = folder / line[15:].rstrip()
+            if line.startswith(SAYS):
+                description = folder / line.removeprefix(SAYS).rstrip()
             words = line.split()
             if words[0] == "Step" and int(words[1]) % (steps // PARTS) == 0:
                 samples.append(sample(process.pid, int(words[1])))
@@ -171,7 +172,9 @@ def long_run(
 
 def main() -> int:
     options = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     options.add_argument("--steps", type=whole_number(PARTS), default=10_000)
     options.add_argument("--scenarios", default="bouncing,classifier")

@@ -223,7 +223,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    options = argparse.ArgumentParser(prog="python -m tests.fuzz.campaign")
+    options = argparse.ArgumentParser(
+        prog="python -m tests.fuzz.campaign", allow_abbrev=False
+    )
     add = options.add_argument
     add("--inputs", type=int, default=100_000, metavar="N", help="of all formats")
     add("--seed", type=int, default=1, metavar="S")

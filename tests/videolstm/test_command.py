@@ -1,6 +1,7 @@
 """How programs end, and how they read numbers."""
 
 import argparse
+import importlib
 import os
 import signal
 import subprocess
@@ -88,6 +89,44 @@ def test_faults_of_ours_keep_their_traceback():
 
     with pytest.raises(ZeroDivisionError):
         run(main)
+
+
+# ---- options -------------------------------------------------------------------------
+
+TRAIN_OR_SHOW = ("lstm_combo", "lstm_classifier", "display_results")
+TOOLS = (
+    "bouncing", "config_docs", "demo", "digits", "download", "features", "few_labels",
+    "inspect", "mnist", "patches", "percepts",
+)  # fmt: skip
+
+
+def called(name, monkeypatch, *arguments) -> int:
+    """The exit status of a program, called with arguments that end it at once."""
+    tool = name in TOOLS
+    module = importlib.import_module(f"videolstm.tools.{name}" if tool else name)
+    monkeypatch.setattr("sys.argv", [name, *arguments])
+    main = module.few_labels if name == "few_labels" else module.main
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
+@pytest.mark.parametrize("name", [*TRAIN_OR_SHOW, *TOOLS])
+def test_options_are_spelled_out(name, monkeypatch, capsys):
+    assert called(name, monkeypatch, "--hel") == 2
+    out, error = capsys.readouterr()
+    assert out == ""
+    assert "error: " in error
+
+
+@pytest.mark.parametrize("name", [*TRAIN_OR_SHOW, "percepts", "few_labels"])
+def test_help_says_which_boards_there_are(name, monkeypatch, capsys):
+    assert called(name, monkeypatch, "--help") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "CUDA device number, cpu, or auto" in said
+
+
+# ---- numbers -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -168,8 +168,8 @@ MISTAKES = {
     "name: 'x'\n  lstm { num_hidden: 3 }": "line 2 column 10: a message of type LSTM "
     "has no field 'num_hidden'; did you mean 'num_hid'?",
     "qqq: 1": "has no field 'qqq'; it has name, lstm, ",
-    "stride: 2": "'stride' is a field of Data, and this file is read as a Model; are "
-    "the files in the right order?",
+    "stride: 2": "'stride' belongs in the description of a data set, and this file "
+    "should describe a model; are the files in the right order?",
     "lstm { b { init_type: FOO } }": "there is no InitType FOO; it is CONSTANT, "
     "GAUSSIAN, UNIFORM, PRETRAINED or LSTM_BIAS",
     "max_iters: 3.5": "line 1 column 12: ",

@@ -13,6 +13,8 @@ from videolstm.contents.descriptions import (
 )
 from videolstm.contents.digits import Digits, Labels, OtherIdx, OtherNpz
 from videolstm.contents.features import Features, H5Datasets, Means
+from videolstm.contents.films import Film, Picture
+from videolstm.contents.folder import Folder
 from videolstm.contents.kind import Contents
 from videolstm.contents.opened import look
 from videolstm.contents.predictions import Predictions, Votes
@@ -25,6 +27,7 @@ KINDS: tuple[type[Contents], ...] = (
     Checkpoint, Predictions, Votes, Means, Digits, Features, H5Datasets,
     Clips, PlainArray,
     Labels, OtherIdx, OtherNpz,
+    Film, Picture, Folder,
     Log, Table, Names, Integers, Paths,
     DataDescription, ModelDescription, BrokenDescription,
 )  # fmt: skip

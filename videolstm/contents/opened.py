@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +16,16 @@ from videolstm.errors import UserError
 from videolstm.limits import check_regular, read_bounded
 from videolstm.outside.h5 import H5Dataset, H5File, H5Group
 from videolstm.outside.npy import MAGIC, NpyFile
+from videolstm.video.source import is_image, is_video
 
 _H5 = b"\x89HDF\r\n\x1a\n"
 _MOST_TEXT = 64 * 2**20  # bytes of a description, a list or a log
 _MOST_ENTRIES = 5_000  # datasets of an .h5
 _DEEPEST = 8  # groups within groups
-KNOWN = "a .pbtxt, a list, a log, an .npy, an .h5, an .npz of digits or a file of MNIST"
+KNOWN = (
+    "a .pbtxt, a list, a log, an .npy, an .h5, an .npz of digits, a file of MNIST, or "
+    "a video or an image by its name"
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Opened:
-    """A file, of a family: `h5`, `npy`, `npz`, `idx`, `text`, or `unfinished` where its
-    name says that a program has left it on the way.
+    """A file, of a family: `h5`, `npy`, `npz`, `idx`, `text`; `video` or `image` where
+    its name says so, and `unfinished` where that says that a program has left it on the
+    way; or a `folder`.
 
     entries, attributes: of an .h5, datasets by their paths and what the file itself
     says. array: of an .npy. shape: of an IDX file. text: of a text file.
@@ -60,6 +66,8 @@ class Opened:
 def look(path: str | Path) -> Opened:
     """What kind of file is there; UserError where it is of none that is known here."""
     path = Path(path)
+    if os.path.isdir(path):
+        return Opened(path, "folder")
     check_regular(path)
     try:
         with open(path, "rb") as file:
@@ -80,6 +88,8 @@ def look(path: str | Path) -> Opened:
         return Opened(path, "npz")
     if (shape := idx_shape(path)) is not None:
         return Opened(path, "idx", shape=shape)
+    if is_image(path) or is_video(path):
+        return Opened(path, "image" if is_image(path) else "video")
     return Opened(path, "text", text=_text(path, start))
 
 

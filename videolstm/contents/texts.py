@@ -6,6 +6,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,13 +23,19 @@ if TYPE_CHECKING:
 
 _FEW = 40  # classes that a bar each is drawn for
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_ORIGINS = ("clip", "video", "frame")
 _TABLES = {
     ("part", "frame", "predictor"): "numbers of a model (display_results --csv)",
     ("class", "videos", "right"): "a confusion matrix (lstm_classifier)",
     ("video", "label", "predicted"): "predictions of a classifier, a .csv",
-    ("clip", "video", "frame"): "where patches are from (videolstm.tools.patches)",
+    _ORIGINS: "where patches are from (videolstm.tools.patches)",
     ("method", "labels_per_class", "seed"): "results of videolstm.tools.few_labels",
 }
+
+# columns of a log of which one value is better than another
+_BEST = dict.fromkeys(("dec", "fut", "vdec", "vfut"), min) | dict.fromkeys(
+    ("acc", "valid_acc", "pooled_valid_acc"), max
+)
 
 
 def _head(opened: Opened) -> list[str]:
@@ -66,13 +73,16 @@ class Log(Contents):
         report: Report, column: str, found: list[tuple[float, float]]
     ) -> None:
         values = [value for _, value in found]
-        best = max if "acc" in column else min
-        at = int(best(found, key=lambda row: row[1])[0])
-        text = (
-            f"{number_text(values[0])} to {number_text(values[-1])}, best "
-            f"{number_text(best(values))} at step {at:,}"
-        )
-        value = {"first": values[0], "last": values[-1], "best": best(values), "at": at}
+        text = f"{number_text(values[0])} to {number_text(values[-1])}"
+        value = {"first": values[0], "last": values[-1]}
+        if (best := _BEST.get(column)) is not None:
+            at = int(best(found, key=lambda row: row[1])[0])
+            text += f", best {number_text(best(values))} at step {at:,}"
+            value |= {"best": best(values), "at": at}
+        else:  # of norms none is better than another
+            low, high = min(values), max(values)
+            text += f", between {number_text(low)} and {number_text(high)}"
+            value |= {"least": low, "most": high}
         report.add(column, text, value)
 
     def sheet(self, choice: Choice) -> Figure:
@@ -116,6 +126,43 @@ class Table(Contents):
         shown = columns[:12]
         more = f" and {len(columns) - 12} more" if len(columns) > 12 else ""
         report.add("columns", ", ".join(shown) + more, columns)
+        if tuple(columns[:3]) == _ORIGINS:
+            _describe_origins(report, rows)
+
+
+def _describe_origins(report: Report, rows: list[dict[str, str | None]]) -> None:
+    """Of the clips that `tools.patches` has cut: from how many videos they are, and
+    from which part of these."""
+    clips = Counter(row["video"] for row in rows if row["video"])
+    if not clips:
+        return
+    least, most = min(clips.values()), max(clips.values())
+    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    text = f"{len(clips):,}, of {each} clips"
+    value = {"videos": len(clips), "least_clips": least, "most_clips": most}
+    report.add("videos", text, value)
+    first, *_, last = sorted(clips) * 2
+    report.add("first", one_line(first))
+    report.add("last", one_line(last))
+    for column, what in (
+        ("frame", "first frames of the clips, counted from 0"),
+        ("seconds", "when they are shown"),
+        ("top", "of the patches, in pixels"),
+        ("left", "likewise"),
+    ):
+        found = [x for row in rows if (x := _number(row.get(column))) is not None]
+        if found:
+            low, high = min(found), max(found)
+            text = f"{number_text(low)} to {number_text(high)}, {what}"
+            report.add(column, text, {"min": low, "max": high})
+
+
+def _number(text: str | None) -> float | None:
+    """None for a field that is empty, missing or no number."""
+    try:
+        return int(text or "") if (text or "").isdecimal() else float(text or "")
+    except ValueError:
+        return None
 
 
 class Names(Contents):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -49,17 +49,18 @@ class Answer:
         if self.future is not None:
             yield "future", self.past, self.future
 
-    def some(self, count: int) -> Answer:
-        """The first `count` videos, without losses."""
+    def some(self, videos: Sequence[int] | np.ndarray) -> Answer:
+        """The videos at these places, without losses."""
+        videos = np.asarray(videos, np.int64)
         parts = {
-            name: None if part is None else part[:, :count].copy()
+            name: None if part is None else np.ascontiguousarray(part[:, videos])
             for name, part in (
                 ("truth", self.truth),
                 ("reconstruction", self.reconstruction),
                 ("future", self.future),
             )
         }
-        states = {name: state[:count].copy() for name, state in self.states.items()}
+        states = {name: state[videos] for name, state in self.states.items()}
         return Answer(**parts, losses={}, states=states)
 
 

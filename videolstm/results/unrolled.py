@@ -7,6 +7,7 @@ weights are unrolled over more steps; nothing is computed differently.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from videolstm.errors import UserError
 from videolstm.models.composite import LSTMCombo
 from videolstm.models.lstm import LSTM
 from videolstm.results.answers import Answer, answer
+from videolstm.results.examples import read_clips
 
 _UNITS = 200  # looked at, as in the paper
 
@@ -40,23 +42,63 @@ def unrolled(model: LSTMCombo, steps: int) -> LSTMCombo:
     return longer
 
 
-def known_frames(data: DataHandler, count: int, videos: int) -> np.ndarray:
-    """The first videos of a data set with up to `count` frames, (frames, videos, dims):
-    as many as the data have where they can be asked for longer clips of the same
-    videos, else their num_frames."""
-    first = np.asarray(next(data.epoch(videos)).frames)
+def clips_that_go_on(data: DataHandler, count: int) -> np.ndarray:
+    """Numbers of the clips of an epoch of which `count` frames are known, as those at
+    the end of a video are not; all where that is so of none."""
+    clips = np.arange(data.dataset_size)
+    longer = _longer(data, count)
+    if longer is None:
+        return clips
+    known = [k for k, there in enumerate(_in_their_videos(data, longer)) if there >= 0]
+    return np.array(known) if known else clips
+
+
+def known_frames(data: DataHandler, count: int, clips: Sequence[int]) -> np.ndarray:
+    """The clips of an epoch that have these numbers with up to `count` frames, (frames,
+    clips, dims): as many as the data have where they can be asked for longer clips of
+    the same videos, else their num_frames."""
+    first = read_clips(data, clips)
+    longer = _longer(data, count)
+    if longer is None:
+        return first
+    numbers = _in_their_videos(data, longer)[np.asarray(clips)]
+    if numbers.min() < 0:
+        return first
+    frames = read_clips(longer, numbers)
+    both = min(count, len(first))
+    # Clips of other lengths may be cut from the videos at other places.
+    same = frames.shape[1:] == first.shape[1:] and (frames[:both] == first[:both]).all()
+    return frames if same else first
+
+
+def _longer(data: DataHandler, count: int) -> DataHandler | None:
+    """The same data in clips of `count` frames; None where they are not that long."""
     config = type(data.config)()
     config.CopyFrom(data.config)
     config.num_frames = count
     try:
         longer = make_data_handler(config, data.path, data.seed)
-    except UserError:  # the videos are not that long
-        return first
-    frames = next(longer.epoch(videos)).frames
-    both = min(count, len(first))
-    # Clips of other lengths may be cut from the videos at other places.
-    same = frames.shape[1:] == first.shape[1:] and (frames[:both] == first[:both]).all()
-    return frames if same else first
+    except UserError:
+        return None
+    if data.endless:
+        longer.dataset_size = data.dataset_size
+    return longer
+
+
+def _in_their_videos(data: DataHandler, longer: DataHandler) -> np.ndarray:
+    """What each clip is numbered among longer ones, of which a video has fewer: it is
+    as far into its video as before. -1 where it is not there."""
+    own, clips = np.unique(longer.videos_of_clips()[0], return_index=True)
+    ends = np.append(clips[1:], longer.dataset_size)
+    where = {v: range(*span) for v, *span in zip(own, clips, ends, strict=True)}
+    numbers = np.full(data.dataset_size, -1)
+    place, before = 0, None
+    for clip, video in enumerate(data.videos_of_clips()[0]):
+        place = place + 1 if video == before else 0
+        before = video
+        if place < len(there := where.get(video, ())):
+            numbers[clip] = there[place]
+    return numbers
 
 
 def run_on(longer: LSTMCombo, frames: np.ndarray) -> Answer:

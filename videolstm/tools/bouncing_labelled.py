@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
+from videolstm.config import check_description
 from videolstm.data.digits import label_names
 from videolstm.data.labelled_bouncing import LONGEST_WAY, LabelledBouncing
 from videolstm.data.labelled_files import describe_labelled
@@ -72,6 +73,7 @@ def _checked_labelled(chosen: argparse.Namespace) -> tuple[int, float]:
         if Path(file).suffix != ".h5":
             raise UserError(f"{file}: a labelled set is an .h5: name one")
         check_writable(file)
+        check_description(Path(file).with_suffix(".pbtxt"), file)
     if chosen.test is not None and Path(chosen.test) == Path(chosen.out):
         raise UserError(f"{chosen.test}: --test and --out should be two files")
     _check_num_digits(chosen)

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 from tqdm import tqdm
 
-from videolstm.config import messages, read_data, write_text
+from videolstm.config import check_description, messages, read_data, write_text
 from videolstm.contents.report import counted
 from videolstm.data import make_data_handler
 from videolstm.data.bouncing import BouncingDigits
@@ -134,12 +134,7 @@ def _check(wanted: Wanted, chosen: argparse.Namespace) -> None:
             f"{out}: {wanted.sequences} videos of as many frames cannot be told from "
             "frames first: choose another number of videos, or leave --frames-first out"
         )
-    description = out.with_suffix(".pbtxt")
-    if description.exists() and _described_file(description) != out.name:
-        raise UserError(
-            f"{description}: there is a description of something else, and it should "
-            f"describe {out.name}: choose another name, or move it away"
-        )
+    check_description(out.with_suffix(".pbtxt"), out)
 
 
 def _check_room(sets: list[Wanted], chosen: argparse.Namespace) -> None:
@@ -177,14 +172,6 @@ def describe(wanted: Wanted, chosen: argparse.Namespace) -> str:
     )
     write_text(config, path)
     return f"described by {path}"
-
-
-def _described_file(path: Path) -> str | None:
-    """The name of the data file that a description is of; None where it is of none."""
-    try:
-        return Path(read_data(path).data_file).name
-    except UserError:
-        return None
 
 
 def _still_reads(path: Path) -> bool:

@@ -34,6 +34,7 @@ import numpy as np
 from tqdm import tqdm
 
 from videolstm.command import run
+from videolstm.config import check_description
 from videolstm.data.ahead import Background
 from videolstm.errors import UserError
 from videolstm.files import check_writable, written_beside
@@ -300,6 +301,7 @@ def _checked_out(chosen: argparse.Namespace) -> Path:
                 "name"
             )
         check_writable(path)
+    check_description(out.with_suffix(".pbtxt"), out)
     return out
 
 

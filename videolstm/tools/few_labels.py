@@ -25,7 +25,7 @@ from tqdm import tqdm
 
 import cudamat as cm
 from videolstm.board import use_board
-from videolstm.command import parser, run, whole_number
+from videolstm.command import BOARD, parser, run, whole_number
 from videolstm.config import read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.files import read_integers
@@ -258,7 +258,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = options.add_argument
     add("--folder", default="few_labels", metavar="DIR", help="where everything goes")
     add("--label", choices=KINDS, default="digit", help="what is to be told")
-    add("--board", default="cpu", help="CUDA device number, or cpu")
+    add("--board", default="cpu", help=BOARD)
     for name, (full, quick, text) in SIZES.items():
         words = f"{text}; {full}, or {quick} with --quick"
         option = f"--{name.replace('_', '-')}"

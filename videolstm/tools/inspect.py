@@ -4,9 +4,9 @@
 
 FILE is anything that the programs here read or write: a description (.pbtxt) of data or
 of a model, clips (.npy), digits (.h5, .npz, MNIST's own), features or labelled videos
-(.h5), a checkpoint, predictions, a log, a list of labels. What is there is said in a
-few lines: layout, counts, ranges, classes, layers. Of a large file some is looked at,
-and the line says how much.
+(.h5), a checkpoint, predictions, a log, a list of labels, a video, an image; or it is a
+folder of these. What is there is said in a few lines: layout, counts, ranges, classes,
+layers. Of a large file some is looked at, and the line says how much.
 
 With --model it ends in `runs with MODEL: yes`, or `no` and why; the exit status is then
 0 or 1. Where data has no description of its own, one that would do is printed, too.
@@ -24,9 +24,10 @@ from pathlib import Path
 
 from videolstm.command import LARGEST_SEED, parser, run, whole_number
 from videolstm.config import read_model
-from videolstm.contents.kind import Choice, Verdict
+from videolstm.contents.kind import Choice, Contents, Verdict
 from videolstm.contents.kinds import contents_of
 from videolstm.contents.report import Report
+from videolstm.errors import UserError
 from videolstm.files import check_writable
 
 NO = 1  # exit status where a model does not run
@@ -44,24 +45,37 @@ def main(arguments: Sequence[str] | None = None) -> None:
     contents = contents_of(chosen.file)
     report = Report(chosen.file, contents.title)
     contents.describe(report)
-    verdict = None
-    if chosen.model is not None:
-        model = read_model(chosen.model)
-        verdict = contents.runs_with(model, Path(chosen.model))
-        _add_verdict(report, chosen.model, verdict)
-    if chosen.sheet is not None:
-        from videolstm.pictures.sequences import save_figure
-
-        figure = contents.sheet(Choice(chosen.clips, chosen.random))
-        save_figure(figure, chosen.sheet)
-        report.begin()
-        report.add("sheet", f"written to {chosen.sheet}", str(chosen.sheet))
-    if chosen.json:
-        print(json.dumps(_plain(report.json()), indent=2, allow_nan=False))
-    else:
-        print(report.text())
-    if verdict is not None and verdict.why is not None:
+    runs = True
+    try:
+        if chosen.model is not None:
+            model = read_model(chosen.model)
+            verdict = contents.runs_with(model, Path(chosen.model))
+            runs = verdict.why is None
+            _add_verdict(report, chosen.model, verdict)
+        if chosen.sheet is not None:
+            _draw(contents, chosen, report)
+    except UserError:  # what was found in the file is worth knowing all the same
+        _say(report, chosen.json)
+        raise
+    _say(report, chosen.json)
+    if not runs:
         sys.exit(NO)
+
+
+def _draw(contents: Contents, chosen: argparse.Namespace, report: Report) -> None:
+    from videolstm.pictures.sequences import save_figure
+
+    figure = contents.sheet(Choice(chosen.clips, chosen.random))
+    save_figure(figure, chosen.sheet)
+    report.begin()
+    report.add("sheet", f"written to {chosen.sheet}", str(chosen.sheet))
+
+
+def _say(report: Report, as_json: bool | None) -> None:
+    if as_json:
+        print(json.dumps(_plain(report.json()), indent=2, allow_nan=False), flush=True)
+    else:
+        print(report.text(), flush=True)
 
 
 def _add_verdict(report: Report, model: str, verdict: Verdict) -> None:
@@ -95,7 +109,8 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     absent = {"default": argparse.SUPPRESS}
     add = options.add_argument
-    add("file", metavar="FILE", help="description, data, checkpoint, log or the like")
+    text = "description, data, checkpoint, log, video or the like, or a folder of these"
+    add("file", metavar="FILE", help=text)
     add(
         "--model",
         metavar="MODEL.pbtxt",

@@ -22,8 +22,8 @@ import numpy as np
 from tqdm import tqdm
 
 from videolstm.board import use_board
-from videolstm.command import add_out, parser, run
-from videolstm.config import read_data, read_model
+from videolstm.command import BOARD, add_out, parser, run
+from videolstm.config import check_description, read_data, read_model
 from videolstm.data import DataHandler, make_data_handler
 from videolstm.data.labelled_files import describe_labelled
 from videolstm.data.scenes import compose_batches
@@ -75,6 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{out}: {chosen.data} would be replaced by the description of the "
             "features: give them another name"
         )
+    check_description(out.with_suffix(".pbtxt"), out)
     config = read_model(chosen.model)
     data = make_data_handler(read_data(chosen.data), chosen.data)
     for note in data.notes:
@@ -103,7 +104,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = options.add_argument
     add("model", metavar="MODEL.pbtxt", help="the description that a run left")
     add("data", metavar="DATA.pbtxt", help="describes the data")
-    add("board", metavar="BOARD", help="CUDA device number, or cpu")
+    add("board", metavar="BOARD", help=BOARD)
     add_out(options, "FILE.h5")
     add(
         "--state",

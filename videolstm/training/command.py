@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import cudamat as cm
 from videolstm.command import (
+    BOARD,
     LARGEST_SEED,
     add_math,
     parser,
@@ -58,7 +59,7 @@ def training_parser(program: str, description: str) -> argparse.ArgumentParser:
     add("model", metavar="MODEL.pbtxt", help="describes the model")
     add("train", metavar="TRAIN.pbtxt", help="describes training data")
     add("valid", metavar="VALID.pbtxt", help="describes validation data")
-    add("board", metavar="BOARD", help="CUDA device number, cpu, or auto")
+    add("board", metavar="BOARD", help=BOARD)
     add(
         "--max-iters",
         type=whole_number(0),
@@ -183,7 +184,7 @@ def run_files(config: config_pb2.Model, args: argparse.Namespace) -> RunFiles:
     for note in files.notes:
         print(f"Note: {note}")
     # at once, because whoever kills this program later needs it to go on
-    print(f"Model saved at {files.description}", flush=True)
+    print(f"Model will be saved at {files.description}", flush=True)
     return files
 
 

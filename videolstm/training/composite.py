@@ -11,8 +11,11 @@ from videolstm.models.composite import LSTMCombo
 from videolstm.parallel import ALONE, World
 from videolstm.pictures.batch import draw_batch
 from videolstm.pictures.curves import LOSSES
+from videolstm.results.examples import spread
 from videolstm.training.loop import TrainingLoop
 from videolstm.training.run_files import RunFiles
+
+EXAMPLES = 4  # videos of a picture
 
 
 class Trainer(TrainingLoop):
@@ -92,5 +95,8 @@ class Trainer(TrainingLoop):
     def display(self, batch: Batch) -> None:
         path = self.files.path(f"_{self.step}.png")
         title = f"{self.model.config.name}, step {self.step}, training data"
-        frames = batch.frames[:, :4]
+        videos = batch.clips
+        if not self.train_data.endless:
+            videos = self.train_data.videos_of_clips()[0][videos]
+        frames = np.ascontiguousarray(batch.frames[:, spread(videos, EXAMPLES)])
         draw_batch(self.model, frames, self.train_data.frame_shape, path, title)

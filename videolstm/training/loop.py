@@ -176,6 +176,8 @@ class TrainingLoop(ABC):
                 self._picture(bar, self.display, batch)
             if self._due(config.save_after):
                 self._survive(bar, self._still_saved(), self.save, bar)
+        if not self._stop_asked():
+            self._report_rest(bar)
 
     def _goes_on(self) -> bool:
         late = self.world.most(self._seconds() >= self.max_seconds)
@@ -267,6 +269,21 @@ class TrainingLoop(ABC):
             bar, "its rows are kept for later", self.world.lead, partial(self._log, row)
         )
         self.validated(numbers, bar)
+
+    def _report_rest(self, bar: tqdm) -> None:
+        """Prints what the steps since the last line have given, where the end of a run
+        is no step at which a line is due.
+
+        It is no row of the log and stays in the totals: a run that goes on from here
+        has these steps in its next row, as one that was never stopped.
+        """
+        every = self.model.config.print_after
+        if every <= 0 or self._due(every) or self.step == self.first:
+            return
+        own = self.totals.read()
+        self.check_health()
+        numbers = self.train_numbers(*self._summed(own))
+        self._say(bar, f"At the end, step {self.step}: {self.line(numbers)}")
 
     def _summed(self, totals: np.ndarray) -> tuple[np.ndarray, int]:
         """Totals of all ranks, and over how many cases."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
@@ -55,6 +56,38 @@ def video_frames(path: Path, notes: list[str]) -> Iterator[Frame]:
         yield from _Decoder(library, path, notes).frames(container, stream)
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a video file says of itself, None where it does not: how many frames it has,
+    how many a second on average, and how long it is in seconds. codec, container:
+    FFmpeg's names."""
+
+    frames: int | None
+    rate: Fraction | None
+    seconds: float | None
+    codec: str
+    container: str
+
+
+def video_header(path: Path) -> Header:
+    """What the file says of its first video stream; raises as `video_frames`."""
+    library = load_av()
+    with closing(_open(library, path)) as container:
+        stream = _stream(container, path)
+        seconds = None
+        if stream.duration is not None and stream.time_base:
+            seconds = float(stream.duration * stream.time_base)
+        elif container.duration is not None:
+            seconds = container.duration / library.time_base
+        return Header(
+            frames=stream.frames if stream.frames > 0 else None,
+            rate=stream.average_rate or None,
+            seconds=seconds if seconds is not None and seconds > 0 else None,
+            codec=stream.codec_context.name,
+            container=container.format.name,
+        )
+
+
 def load_av() -> ModuleType:
     """PyAV; UserError where it is missing."""
     try:
@@ -75,11 +108,12 @@ def _open(library: ModuleType, path: Path) -> av.container.InputContainer:
     try:
         container = library.open(f"file:{path.absolute()}", container_options=options)
     except (library.FFmpegError, OSError, ValueError) as error:
-        raise UserError(f"{path}: no video ({_reason(error)})") from None
+        reason = _reason(error) if path.stat().st_size else "it is empty"
+        raise UserError(f"{path}: cannot be read as a video ({reason})") from None
     if _NO_VIDEOS & set(container.format.name.split(",")):
         name = container.format.name
         container.close()
-        raise UserError(f"{path}: no video (it looks like {name})")
+        raise UserError(f"{path}: cannot be read as a video (it looks like {name})")
     return container
 
 
@@ -97,7 +131,7 @@ def _stream(
             context.thread_count = 1
             context.options = {"max_pixels": str(MOST_PIXELS)}
             return stream
-    raise UserError(f"{path}: no video in it")
+    raise UserError(f"{path}: there is no video in it")
 
 
 def _reason(error: Exception) -> str:

@@ -26,7 +26,7 @@ from pathlib import Path
 
 from videolstm.data.files import read_lines
 from videolstm.errors import UserError
-from videolstm.video.source import find_sources
+from videolstm.video.source import find_sources, left_out
 
 PARTS = ("train", "test")
 
@@ -262,14 +262,17 @@ def _by_folders(
     """A folder for each class, or a folder of videos."""
     if folder is not None:
         raise UserError(f"{source} has the videos itself: leave out --videos")
-    found = [entry.path for entry in find_sources([source])]
+    others: list[Path] = []
+    found = [entry.path for entry in find_sources([source], others)]
+    notes = (left_out(others),) if others else ()
     inside = [path.relative_to(source) for path in found]
     names = sorted({path.parts[0] for path in inside if len(path.parts) > 1})
     if classes is not None:
         names = list(_read_classes(Path(classes)).values())
     elif not names or any(len(path.parts) == 1 for path in inside):
         videos = zip(inside, found, strict=True)
-        return VideoList([ListedVideo(str(name), path) for name, path in videos])
+        videos = [ListedVideo(str(name), path) for name, path in videos]
+        return VideoList(videos, notes=notes)
     ranks = {name.lower(): rank for rank, name in enumerate(names)}
     videos = []
     for name, path in zip(inside, found, strict=True):
@@ -277,4 +280,4 @@ def _by_folders(
         if label is None:
             raise UserError(f"{path}: its folder is none of the {len(names)} classes")
         videos.append(ListedVideo(str(name), path, label))
-    return VideoList(videos, names)
+    return VideoList(videos, names, notes)

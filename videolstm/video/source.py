@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from videolstm.errors import UserError
+from videolstm.errors import UserError, one_line
 from videolstm.video.decode import video_frames
 from videolstm.video.frame import Frame
 from videolstm.video.stills import array_frames, image_frames
@@ -20,6 +21,8 @@ VIDEO_SUFFIXES = frozenset(
     "y4m".split()
 )
 IMAGE_SUFFIXES = frozenset("bmp jpe jpeg jpg pgm png pnm ppm tif tiff webp".split())
+
+_MOST_KINDS = 5  # that a sentence names
 
 VIDEO, IMAGES, ARRAY = "video", "images", "array"
 
@@ -48,23 +51,31 @@ class Source:
         return video_frames(self.path, notes)
 
 
-def find_sources(names: Iterable[str | Path]) -> list[Source]:
+def find_sources(
+    names: Iterable[str | Path], others: list[Path] | None = None
+) -> list[Source]:
     """The videos that the names stand for, in their order, each once.
 
     A file is a video, or an array where it ends in .npy. A folder is searched with all
     that is in it, in natural order: its videos and arrays; and a folder with images and
     none of these is a video itself. Hidden files are passed over.
 
+    others: takes the files of folders that are none of these (see `left_out`).
+
     Raises UserError for a name that is not there and a folder that has no video.
     """
     found: dict[str, Source] = {}
+    others = [] if others is None else others
     for name in names:
         path = Path(name)
         if os.path.isdir(path):
-            sources = list(_searched(path, set()))
+            before = len(others)
+            sources = list(_searched(path, set(), others))
             if not sources:
+                there = others[before:]
+                only = f", only {_kinds(there)}" if there else ""
                 raise UserError(
-                    f"{path}: neither videos nor images nor .npy in this folder"
+                    f"{path}: neither videos nor images nor .npy in this folder{only}"
                 )
         elif os.path.isfile(path):
             sources = [_file(path)]
@@ -74,6 +85,35 @@ def find_sources(names: Iterable[str | Path]) -> list[Source]:
         for source in sources:
             found.setdefault(os.path.realpath(source.path), source)
     return list(found.values())
+
+
+def left_out(others: Sequence[Path]) -> str:
+    """A sentence on the files of folders that `find_sources` has not taken."""
+    text = f"{len(others):,} files are left out, by their names no videos"
+    if len(others) == 1:
+        text = "1 file is left out, by its name no video"
+    if any(map(is_image, others)):
+        text += " (nor are images, beside videos)"
+    return f"{text}: {_kinds(others)}"
+
+
+def _kinds(paths: Iterable[Path]) -> str:
+    """How many there are of each suffix, the most frequent ones first."""
+    counts = Counter(path.suffix.lower() for path in paths).most_common()
+    said = [f"{n:,} {kind or 'without a suffix'}" for kind, n in counts[:_MOST_KINDS]]
+    if rest := sum(n for _, n in counts[_MOST_KINDS:]):
+        said.append(f"{rest:,} others")
+    return one_line(", ".join(said))
+
+
+def is_video(path: Path) -> bool:
+    """Whether a file is one by its name; a .gif counts, other images do not."""
+    return _suffix(path) in VIDEO_SUFFIXES
+
+
+def is_image(path: Path) -> bool:
+    """Whether a file is one by its name."""
+    return _suffix(path) in IMAGE_SUFFIXES
 
 
 def natural(path: Path) -> tuple[list[tuple[str, int]], str]:
@@ -89,21 +129,24 @@ def images_of(folder: Path) -> list[Path]:
     return [p for p in _visible(folder) if _is_a(p, IMAGE_SUFFIXES)]
 
 
-def _searched(folder: Path, seen: set[str]) -> Iterator[Source]:
+def _searched(folder: Path, seen: set[str], others: list[Path]) -> Iterator[Source]:
     real = os.path.realpath(folder)
     if real in seen:  # a link that leads back
         return
     seen.add(real)
     entries = _visible(folder)
-    videos = [path for path in entries if _is_a(path, {*VIDEO_SUFFIXES, "npy"})]
+    videos = {path for path in entries if _is_a(path, {*VIDEO_SUFFIXES, "npy"})}
     images = images_of(folder)
     if images and not videos:
         yield _images(folder, images)
+    taken = videos or set(images)
     for path in entries:
         if os.path.isdir(path):
-            yield from _searched(path, seen)
+            yield from _searched(path, seen, others)
         elif path in videos:
             yield _file(path)
+        elif path not in taken and os.path.isfile(path):
+            others.append(path)
 
 
 def _visible(folder: Path) -> list[Path]:

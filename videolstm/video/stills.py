@@ -64,6 +64,20 @@ def image_frames(path: Path, images: list[Path]) -> Iterator[Frame]:
         yield Frame(None, size, image is not images[0], done, lambda rgb=rgb: rgb)
 
 
+def image_format(path: Path) -> str:
+    """The format of an image, such as PNG. Raises UserError for a file that is none."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            return image.format
+    except _UNREADABLE as error:
+        raise _no_image(path, error) from None
+
+
+def _no_image(path: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return UserError(f"{path}: cannot be read as an image ({reason})")
+
+
 def _read_image(path: Path) -> np.ndarray:
     """uint8 (height, width, 3)."""
     try:
@@ -76,8 +90,7 @@ def _read_image(path: Path) -> np.ndarray:
                     image = _eight_bits(path, image)
                 return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except _UNREADABLE as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(f"{path}: cannot be read as an image ({reason})") from None
+        raise _no_image(path, error) from None
 
 
 def _eight_bits(path: Path, image: Image.Image) -> Image.Image:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from videolstm.errors import UserError
 from videolstm.outside.apart import trusting
@@ -19,7 +22,9 @@ from videolstm.video.source import Source
 # Of the processor, for a frame; the largest that there may be take a few.
 MOST_SECONDS = 120
 
-_CRASHED = (
+_ATTEMPTS = 100  # to lock a folder that other runs remove
+
+CRASHED = (
     "it makes the decoder crash, or keeps it busy with a frame for more than "
     f"{MOST_SECONDS} seconds, so it is damaged or was made to do harm"
 )
@@ -30,29 +35,54 @@ def work_folder(out: Path) -> Iterator[Path]:
     """The folder beside `out` that keeps the parts until `out` is written.
 
     It stays when the block ends with an exception, so that the next run finds what was
-    done, and is removed otherwise. Raises UserError where another run is at work in it.
+    done, if anything was, and is removed otherwise. Raises UserError where another run
+    is at work in it.
     """
     folder = out.with_name(f"{out.name}.parts")
-    try:
-        folder.mkdir(exist_ok=True)
-        lock = open(folder / "lock", "w")
-    except OSError as error:
-        raise UserError(
-            f"{folder}: no folder can be there for what is not finished "
-            f"({error.strerror}): name a file elsewhere, or remove what is there"
-        ) from None
-    with lock:
+    with _locked(folder, out) as lock:
+        for left in folder.glob(".*.part"):  # of a run that was killed
+            left.unlink()
+        try:
+            yield folder
+        except BaseException:
+            with contextlib.suppress(OSError):
+                if os.listdir(folder) == [os.path.basename(lock.name)]:
+                    shutil.rmtree(folder)
+            raise
+        shutil.rmtree(folder)
+
+
+def _locked(folder: Path, out: Path) -> TextIO:
+    """The open lock of the folder, which is made."""
+    for _ in range(_ATTEMPTS):
+        try:
+            folder.mkdir(exist_ok=True)
+            lock = open(folder / "lock", "w")
+        except FileNotFoundError:  # perhaps another run has just removed its folder
+            continue
+        except OSError as error:
+            raise _no_folder(folder, error) from None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), os.stat(lock.name)):
+                return lock
+        except FileNotFoundError:  # likewise, before it was locked
+            pass
         except OSError:
+            lock.close()
             raise UserError(
                 f"{out}: another run is writing this file: wait for its end, or name "
                 "another file"
             ) from None
-        for left in folder.glob(".*.part"):  # of a run that was killed
-            left.unlink()
-        yield folder
-        shutil.rmtree(folder)
+        lock.close()
+    raise _no_folder(folder, OSError(errno.ENOENT, "the lock in it goes away"))
+
+
+def _no_folder(folder: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{folder}: no folder can be there for what is not finished "
+        f"({error.strerror}): name a file elsewhere, or remove what is there"
+    )
 
 
 @dataclass
@@ -92,7 +122,7 @@ def cut_all(
     with contextlib.closing(made) as results:
         for job, cut in results:
             if isinstance(cut, Crashed):
-                cut = Cut(0, (), f"{job.source.path}: {_CRASHED}")
+                cut = Cut(0, (), f"{job.source.path}: {CRASHED}")
             for note in cut.notes:
                 say(f"Note: {note}")
             if cut.failure:

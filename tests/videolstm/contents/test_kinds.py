@@ -213,6 +213,9 @@ def test_every_kind_is_met(folder, tmp_path):
     )
     (tmp_path / "list.txt").write_text("a.h5\nb.h5\n")
     (tmp_path / "words.txt").write_text("words\n")
+    (tmp_path / "folder").mkdir()
+    for name in ("a.gif", "a.png"):  # told by their names
+        (tmp_path / name).write_bytes(b"-")
     paths = [path for name in WRITTEN for path in folder.glob(name)]
     met = {type(contents_of(path)) for path in [*paths, *tmp_path.iterdir()]}
     assert met == set(KINDS)

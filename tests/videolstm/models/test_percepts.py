@@ -212,6 +212,10 @@ def test_mistakes(folder):
     assert "features are an .h5" in run(folder, path, "--out", "f.npy")
     own = str(folder / "data.h5")
     assert "data.pbtxt would be replaced" in run(folder, path, "--out", own)
+    beside = str(path.with_suffix(".h5"))  # the checkpoint, and its model, of a run
+    assert f"{path}: there is a description of something else, and it" in run(
+        folder, path, "--out", beside
+    )
     config = read_model(path)
     path.with_suffix(".h5").unlink()
     assert "none of its 1 timestamps has an .h5" in run(folder, path)

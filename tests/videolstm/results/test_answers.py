@@ -75,7 +75,7 @@ def test_losses_of_frames_stand_beside_their_frames():
 def test_answers_stop_at_the_last_case_and_can_be_joined():
     model = make(describe(units=(3, 2)))
     frames = random_frames(model, 7)
-    whole = answer(model, frames).some(5)
+    whole = answer(model, frames).some(range(5))
     batches = [
         Batch(np.ascontiguousarray(frames[:, k : k + 3]), None, np.arange(3))
         for k in (0, 3, 6)

@@ -365,6 +365,13 @@ def test_mistakes_with_labels(options, says, tmp_path, known_digits):
     assert says in str(error.value)
 
 
+def test_a_description_of_something_else_beside_labels(tmp_path, known_digits):
+    (tmp_path / "a.pbtxt").write_text('name: "model"')
+    with pytest.raises(UserError, match="a.pbtxt: there is a description of something"):
+        label(tmp_path)
+    assert not (tmp_path / "a.h5").exists()
+
+
 def test_out_and_test_are_two_files(tmp_path, known_digits):
     with pytest.raises(UserError, match="should be two files"):
         label(tmp_path, "--test", tmp_path / "a.h5")

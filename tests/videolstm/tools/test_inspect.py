@@ -118,7 +118,8 @@ def test_garbage_is_one_sentence(folder, name, content, says):
     ("arguments", "says"),
     [
         (["none.npy"], "none.npy: there is no such file"),
-        (["."], ". is a folder, and it should be a file"),
+        ([".", "--model", "model.pbtxt"], ".: no model is run with a folder: name dat"),
+        ([".", "--sheet", "x.png"], ".: there is nothing to draw of a folder"),
         (["/dev/null"], "/dev/null is a pipe, a device or the like"),
         (["clips.npy", "--sheet", "x.gif"], "x.gif: pictures are .png or .pdf"),
         (["clips.npy", "--sheet", "no/x.png"], "no/x.png: there is no folder"),
@@ -139,6 +140,26 @@ def test_mistakes(folder, arguments, says):
         main(arguments)
     assert says in str(caught.value)
     assert not list(folder.glob("x.*"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "says"),
+    [
+        ("--sheet", "x.png", "there is nothing to draw of the description of a model"),
+        ("--model", "model.pbtxt", "this is a model itself"),
+    ],
+)
+def test_what_is_known_is_printed_where_the_rest_fails(
+    folder, capsys, option, value, says
+):
+    main(["model.pbtxt"])
+    alone = capsys.readouterr().out
+    with pytest.raises(UserError, match=says):
+        main(["model.pbtxt", option, value])
+    assert capsys.readouterr().out == alone
+    with pytest.raises(UserError, match=says):
+        main(["model.pbtxt", option, value, "--json"])
+    assert json.loads(capsys.readouterr().out)["kind"] == "the description of a model"
 
 
 def test_as_a_module(folder):

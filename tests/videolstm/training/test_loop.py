@@ -23,6 +23,7 @@ class Clips:
     """A data set in memory: the same batch over and over, epochs in batches of 2."""
 
     frame_shape = None
+    endless = False
 
     def __init__(self, frames: np.ndarray) -> None:
         self.frames, self.batch_size = frames, frames.shape[1]
@@ -36,6 +37,10 @@ class Clips:
             frames = self.frames[:, first : first + size]
             clips = np.arange(first, first + frames.shape[1])
             yield Batch(np.ascontiguousarray(frames), None, clips)
+
+    def videos_of_clips(self):
+        """Two to a video."""
+        return np.arange(self.batch_size) // 2, np.arange(-(-self.batch_size // 2))
 
     def state(self) -> dict:
         return {"dataset_type": "CLIPS"}
@@ -72,11 +77,12 @@ def half_squared_error(model: LSTMCombo, frames: np.ndarray) -> tuple[float, flo
 
 
 # Schedules, and the events of 6 steps: p a line of training, v of validation, b both in
-# one line, d a picture, s a checkpoint.
+# one line, d a picture, s a checkpoint, e the steps that no line has had.
 SCHEDULES = {
     (): "1p 2p 3p 4p 5p 6p 6s",
     (("print_after", 0),): "6s",
-    (("print_after", 4),): "4p 6s",
+    (("print_after", 4),): "4p 6e 6s",
+    (("print_after", 7), ("validate_after", 6)): "6v 6e 6s",
     (("print_after", 0), ("validate_after", 5)): "5v 6s",
     (("print_after", 2), ("validate_after", 3)): "2p 3v 4p 6b 6s",
     (("print_after", 0), ("save_after", 4)): "4s 6s",
@@ -99,6 +105,8 @@ def test_schedules(fields, tmp_path, monkeypatch):
     def say(bar, line):
         if line.startswith("Writing"):
             events.append(f"{trainer.step}s")
+        elif line.startswith("At the end, step 6: Dec "):
+            events.append(f"{trainer.step}e")
         else:
             both = "b" if " Dec " in line and " VDec " in line else None
             events.append(f"{trainer.step}{both or ('v' if 'VDec' in line else 'p')}")
@@ -113,6 +121,45 @@ def test_schedules(fields, tmp_path, monkeypatch):
     monkeypatch.setattr(composite, "draw_batch", draw)
     trainer.run()
     assert " ".join(events) == SCHEDULES[fields]
+
+
+def test_a_picture_is_of_as_many_videos_as_there_are(tmp_path, monkeypatch):
+    trainer = trainer_of(tmp_path, max_iters=1, display_after=1)
+    data = trainer.train_data.handler
+    data.frames = random_frames(trainer.model, 12)
+    data.batch_size = 12
+    drawn = []
+    monkeypatch.setattr(composite, "draw_batch", lambda *args: drawn.append(args[1]))
+    trainer.run()
+    # the first clips of the first four videos, of two clips each
+    np.testing.assert_array_equal(drawn, [data.frames[:, [0, 2, 4, 6]]])
+
+
+def test_the_end_prints_what_no_line_has_had(tmp_path, capsys):
+    """It is no row of the log, and a run that goes on has all of its steps in the row
+    that comes due."""
+    whole = trainer_of(tmp_path / "whole", max_iters=8, print_after=1)
+    whole.run()
+    capsys.readouterr()
+    trainer = trainer_of(tmp_path / "parted", max_iters=6, print_after=4)
+    trainer.run()
+    pattern = r"^At the end, step 6: Dec (\S+) Fut (\S+)$"
+    found = re.findall(pattern, capsys.readouterr().out, re.MULTILINE)
+    trainer.max_iters = 8
+    trainer.run()
+    each = logged(whole, "dec", "fut")
+    # as many digits as are printed
+    np.testing.assert_allclose(np.array(found, "f8"), [each[4:6].mean(0)], atol=6e-6)
+    expected = [[4, *each[:4].mean(0)], [8, *each[4:].mean(0)]]
+    rows = logged(trainer, "iteration", "dec", "fut")
+    np.testing.assert_allclose(rows, expected, rtol=1e-12)  # sums are double
+
+
+def logged(trainer: Trainer, *columns: str) -> np.ndarray:
+    """Columns of the log, (rows, columns)."""
+    with trainer.files.log.open() as file:
+        rows = csv.DictReader(file)
+        return np.array([[float(row[c]) for c in columns] for row in rows])
 
 
 def test_without_validation_data_nothing_is_validated(tmp_path, capsys):
@@ -172,12 +219,7 @@ def test_a_line_is_the_mean_since_the_one_before(tmp_path):
     pairs = trainer_of(tmp_path, print_after=2)
     for trainer in (steps, pairs):
         trainer.run()
-    columns = ("dec", "fut")
-    tables = []
-    for trainer in (steps, pairs):
-        with trainer.files.log.open() as file:
-            rows = [[float(row[c]) for c in columns] for row in csv.DictReader(file)]
-        tables.append(np.array(rows))
+    tables = [logged(trainer, "dec", "fut") for trainer in (steps, pairs)]
     means = tables[0].reshape(3, 2, 2).mean(axis=1)
     np.testing.assert_allclose(tables[1], means, rtol=1e-12)  # sums are double
     assert (tables[0][-1] < tables[0][0] / 2).all()  # and it learns

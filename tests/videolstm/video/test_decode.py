@@ -240,7 +240,8 @@ def test_a_container_that_breaks_off(tmp_path):
 def test_what_is_no_video(name, content, tmp_path):
     write_video(tmp_path / "real.ts", moving(5, 32, 32), "mpeg2video", "yuv420p")
     (tmp_path / name).write_bytes(content)
-    assert "no video (" in refusal(tmp_path / name)
+    why = " (it is empty)" if not content else " ("
+    assert f"{name}: cannot be read as a video{why}" in refusal(tmp_path / name)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_sound_alone(tmp_path):
         frame.sample_rate = 44100
         container.mux(stream.encode(frame))
         container.mux(stream.encode())
-    assert refusal(path) == f"{path}: no video in it"
+    assert refusal(path) == f"{path}: there is no video in it"
 
 
 @pytest.mark.parametrize(

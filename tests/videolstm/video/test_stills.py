@@ -1,6 +1,7 @@
 """Image folders and arrays give the frames that are in them; finding videos."""
 
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 from tests.videolstm.video.making import noise, write_video
 from videolstm.errors import UserError
 from videolstm.video.frame import grey, resized
-from videolstm.video.source import ARRAY, IMAGES, VIDEO, find_sources
+from videolstm.video.source import ARRAY, IMAGES, VIDEO, find_sources, left_out
 from videolstm.video.stills import array_frames, image_frames
 
 
@@ -208,7 +209,17 @@ def test_find_sources(tmp_path):
     np.save(root / "deep" / "er" / "x.npy", noise(2, 8, 8))
     (root / "readme.txt").write_text("words")
     os.symlink(root, root / "deep" / "loop")
-    found = find_sources([root, root / "b.avi", root / "readme.txt"])
+    os.symlink(root / "nowhere", root / "broken.avi")
+    (root / "frames2" / "LABELS").touch()
+    (root / ".hidden").touch()
+    others = []
+    found = find_sources([root, root / "b.avi", root / "readme.txt"], others)
+    names = [str(path.relative_to(root)) for path in others]
+    assert names == ["cover.jpg", "frames2/LABELS", "readme.txt"]
+    assert left_out(others) == (
+        "3 files are left out, by their names no videos (nor are images, beside "
+        "videos): 1 .jpg, 1 without a suffix, 1 .txt"
+    )
     assert [(str(s.path.relative_to(root)), s.kind) for s in found] == [
         ("b.avi", VIDEO),
         ("deep/er/x.npy", ARRAY),
@@ -217,6 +228,24 @@ def test_find_sources(tmp_path):
         ("v10.avi", VIDEO),
         ("readme.txt", VIDEO),  # because it was named
     ]
+
+
+def test_what_is_left_out_is_counted_by_its_suffix():
+    kinds = ["TXT", "txt", "txt", "md", "md", "c", "d", "e", "f", "g"]
+    paths = [Path(f"{number}.{kind}") for number, kind in enumerate(kinds)]
+    assert left_out(paths) == (
+        "10 files are left out, by their names no videos: 3 .txt, 2 .md, 1 .c, 1 .d, "
+        "1 .e, 2 others"
+    )
+    assert left_out([Path("a.\n")]) == (
+        r"1 file is left out, by its name no video: 1 .\n"
+    )
+
+
+def test_a_folder_of_other_files(tmp_path):
+    (tmp_path / "a.doc").touch()
+    with pytest.raises(UserError, match=r"in this folder, only 1 \.doc$"):
+        find_sources([tmp_path])
 
 
 @pytest.mark.parametrize(
