@@ -86,7 +86,7 @@ def train(folder: Path, *args) -> Trained:
     """Runs lstm_combo.py in `folder`, which must succeed without a word on stderr."""
     done = run_program(folder, "lstm_combo.py", *args)
     assert (done.returncode, done.stderr) == (0, "")
-    saved = re.search(r"^Model will be saved at (.+)$", done.stdout, re.MULTILINE)
+    saved = re.search(r"^Model saved at (.+)$", done.stdout, re.MULTILINE)
     return Trained(done.stdout, folder / saved[1])
 
 

@@ -56,8 +56,7 @@ def lines_until(process: subprocess.Popen, text: str) -> list[str]:
 
 
 def description_in(lines: list[str], folder: Path) -> Path:
-    says = "Model will be saved at "
-    (name,) = [line.removeprefix(says) for line in lines if line.startswith(says)]
+    (name,) = [line[15:] for line in lines if line.startswith("Model saved at ")]
     return folder / name
 
 

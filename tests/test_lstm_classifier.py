@@ -66,7 +66,7 @@ class Trained:
 def train(folder: Path, *args) -> Trained:
     done = run_program(folder, "lstm_classifier.py", *args)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    saved = re.search(r"^Model will be saved at (.+)$", done.stdout, re.MULTILINE)
+    saved = re.search(r"^Model saved at (.+)$", done.stdout, re.MULTILINE)
     return Trained(done.stdout, folder / saved[1])
 
 

@@ -34,8 +34,7 @@ class Run:
 
     @property
     def description(self) -> Path:
-        says = r"^Model will be saved at (.+)$"
-        return Path(re.search(says, self.output, re.MULTILINE)[1])
+        return Path(re.search(r"^Model saved at (.+)$", self.output, re.MULTILINE)[1])
 
     def left(self) -> dict[str, object]:
         """Checkpoint, best model and the log of the whole chain, all bit for bit."""

@@ -215,7 +215,7 @@ def left(folder: Path, description: str) -> dict[str, object]:
 
 
 def description_of(text: str) -> str | None:
-    found = re.search(r"^Model will be saved at (.+)$", text, re.MULTILINE)
+    found = re.search(r"^Model saved at (.+)$", text, re.MULTILINE)
     return found and found[1]
 
 

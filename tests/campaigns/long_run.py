@@ -32,7 +32,6 @@ from videolstm.config import read_model, write_text
 
 ROOT = Path(__file__).resolve().parents[2]
 PARTS = 10
-SAYS = "Model will be saved at "
 MOST_GROWTH = 16 * 2**20  # bytes
 
 
@@ -77,8 +76,8 @@ def train(name: str, folder: Path, steps: int) -> tuple[Path, list[Sample]]:
     )
     with process:
         for line in process.stdout:
-            if line.startswith(SAYS):
-                description = folder / line.removeprefix(SAYS).rstrip()
+            if line.startswith("Model saved at "):
+                description = folder / line[15:].rstrip()
             words = line.split()
             if words[0] == "Step" and int(words[1]) % (steps // PARTS) == 0:
                 samples.append(sample(process.pid, int(words[1])))

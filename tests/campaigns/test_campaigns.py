@@ -44,7 +44,7 @@ def test_some_kills(tmp_path):
 
 
 FROM = "Continuing from out/model_1.h5 after"
-NEW = "Model will be saved at out/model_2.pbtxt\n"
+NEW = "Model saved at out/model_2.pbtxt\n"
 SAID = {
     "goes on from an earlier step": (
         f"{FROM} 4 steps\n{NEW}",

@@ -184,7 +184,7 @@ def run_files(config: config_pb2.Model, args: argparse.Namespace) -> RunFiles:
     for note in files.notes:
         print(f"Note: {note}")
     # at once, because whoever kills this program later needs it to go on
-    print(f"Model will be saved at {files.description}", flush=True)
+    print(f"Model saved at {files.description}", flush=True)
     return files
 
 
