@@ -134,18 +134,21 @@ def suite(session: Session, precision: str) -> dict:
         parts = ["tests/cudamat", "tests/videolstm"]
     environment = using("cuda", precision)
     with ThreadPoolExecutor() as pool:
-        runs = pool.map(
-            lambda files: _pytest(session, files, environment),
-            shares(parts, max(1, (os.cpu_count() or 1) // CORES_OF_A_SHARE)),
-        )
-        done = list(runs)
+        files = shares(parts, max(1, (os.cpu_count() or 1) // CORES_OF_A_SHARE))
+        runs = [pool.submit(_pytest, session, each, environment) for each in files]
+    # one that took too long does not hide what the others have found
+    late = [run.exception() for run in runs if run.exception() is not None]
+    done = [run.result() for run in runs if run.exception() is None]
     failed = [
         name
         for one in done
         for name in re.findall(r"^(?:FAILED|ERROR) (\S+)", one.output, re.MULTILINE)
     ]
     if failed:
-        raise Failed(f"{len(failed)} tests failed: {', '.join(failed[:20])}")
+        also = f"; {late[0]}" if late else ""
+        raise Failed(f"{len(failed)} tests failed: {', '.join(failed[:20])}{also}")
+    if late:
+        raise late[0]
     for one in done:
         if one.status != 0:
             raise Failed(tail(one.output))

@@ -4,11 +4,13 @@ one by one and repeated as a graph.
     python -m benchmarks.gpu_steps BOARD [--sizes S M] [--math fp32 tf32] [--out FILE]
 
 A step is an update on a batch that is on the board already, and ends when the board has
-been waited for; `upload` is bringing such a batch there. Both ways of asking start from
-the same weights, and after some updates all of their weights, gradients and histories
-must be the same bytes. All of a size is measured in turn, in rounds, and the median of
-the rounds is given: of milliseconds of a step over as many steps as fit into a tenth of
-a second. Where the time goes, `parts`, is measured call by call, each waited for.
+been waited for; `load` is bringing such a batch there, with what a model does to it
+first. Both ways of asking start from the same weights, and after some updates all of
+their weights, gradients and histories, and the sums of the losses, must be the same
+bytes. All of a size is measured in turn, in rounds, and the median of the rounds is
+given: of milliseconds of a step over as many steps as fit into a tenth of a second.
+Where the time goes, `parts`, is measured call by call, each waited for. The bytes taken
+of the board are those of this size beyond what sizes before it have taken and kept.
 """
 
 from __future__ import annotations
@@ -61,12 +63,19 @@ def restart(model) -> None:
 
 def left_by(model) -> dict[str, np.ndarray]:
     """What some updates leave."""
-    found = {}
+    found = {"the sums of the losses": totals_of(model).take()}
     for param in model.params:
         for kind in ("w", "dw", "history"):
             matrix = getattr(param, kind)
             found[f"{kind} of {param.name}"] = matrix.asarray().copy()
     return found
+
+
+def totals_of(model: LSTMCombo | Classifier) -> cm.learn.Totals:
+    """What its training steps add their losses to."""
+    if isinstance(model, Classifier):
+        return model.train_totals
+    return model.train_losses
 
 
 def check_bytes(model, what: str) -> None:
@@ -76,6 +85,7 @@ def check_bytes(model, what: str) -> None:
         os.environ[VARIABLE] = value
         cm.CUDAMatrix.init_random(42)
         restart(model)
+        totals_of(model).clear()
         for _ in range(UPDATES):
             model.train_again()
         found.append(left_by(model))
@@ -122,7 +132,7 @@ class Timer:
 
 def measure(size: Size, maths: list[str], rounds: int) -> dict:
     """All of one size."""
-    free = cm.devices()[0].free_bytes
+    free = cm.memory_free()
     model, frames = make(size), make_frames(size)
     batch = (frames, make_labels(size)) if size.classes else (frames,)
     model.train_step(*batch)
@@ -140,19 +150,19 @@ def measure(size: Size, maths: list[str], rounds: int) -> dict:
         for math in maths
         for way in WAYS
     }
-    upload = Timer(lambda: model.load(frames), lambda: None)
+    load = Timer(lambda: model.load(frames), lambda: None)
     for _ in range(rounds):
-        for timer in [*timers.values(), upload]:
+        for timer in [*timers.values(), load]:
             timer.round()
     change(maths[0])
     parts = time_parts(model.train_again, model.params, 3)["parts"]
     return {
         "ms": {f"{math}, {way}": t.median for (math, way), t in timers.items()},
         "fastest ms": {f"{m}, {w}": min(t.rounds) for (m, w), t in timers.items()},
-        "upload ms": upload.median,
+        "load ms": load.median,
         f"parts ({maths[0]})": parts,
         "bytes of matrices": cm.memory_in_use(),
-        "bytes taken of the board": free - cm.devices()[0].free_bytes,
+        "bytes taken of the board": free - cm.memory_free(),
     }
 
 
@@ -160,10 +170,10 @@ def shown(found: dict[str, dict]) -> str:
     """Milliseconds of a step."""
     settings = list(next(iter(found.values()))["ms"])
     rows = [
-        [name, *(f"{ms:.3g}" for ms in (*one["ms"].values(), one["upload ms"]))]
+        [name, *(f"{ms:.3g}" for ms in (*one["ms"].values(), one["load ms"]))]
         for name, one in found.items()
     ]
-    return table(["ms", *settings, "upload"], rows)
+    return table(["ms", *settings, "load"], rows)
 
 
 def arguments() -> argparse.Namespace:

@@ -110,6 +110,8 @@ def long_run() -> None:
         *("--max-minutes", args.minutes, "--math", math_mode, "--out", out),
     )
     logs = [path for path in out.glob("*.csv") if path.name != FRAMES]
+    if not logs:
+        raise UserError(f"{out}: the run has left no .csv there")
     log = max(logs, key=lambda path: path.stat().st_mtime)
     result = {"said": lines[:1], "model": args.model.name, "math": math_mode}
     result |= figures(read_log(log))

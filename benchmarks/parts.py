@@ -7,6 +7,7 @@ for. On a CUDA board every call is waited for, so that a step takes longer than 
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from contextlib import contextmanager
 import cudamat as cm
 from cudamat.library import PROTOTYPES, lib
 from videolstm.models.param import Param
+from videolstm.models.replay import VARIABLE
 
 PARTS = (
     "input products",
@@ -103,11 +105,18 @@ _NOT_TIMED = {"cm_synchronize", "cm_last_error"}
 
 
 def time_parts(step: Callable[[], None], params: list[Param], steps: int) -> dict:
-    """Milliseconds of a step by part and by function, over `steps` steps."""
+    """Milliseconds of a step by part and by function, over `steps` steps. Of a step
+    that is repeated as a graph no call can be timed, so that they are asked for one by
+    one."""
     timer = PartTimer(params)
-    with timer.timing():
-        for _ in range(steps):
-            step()
+    before = os.environ.pop(VARIABLE, None)
+    try:
+        with timer.timing():
+            for _ in range(steps):
+                step()
+    finally:
+        if before is not None:
+            os.environ[VARIABLE] = before
     return {
         "parts": {name: 1e3 * timer.parts[name] / steps for name in PARTS},
         "functions": {

@@ -31,6 +31,16 @@ class Buffer:
             pass
 
 
+class Address(ct.c_void_p):
+    """A place in a buffer, which it keeps; what the library is given of memory that is
+    no matrix."""
+
+    def __init__(self, buffer: Buffer, offset: int = 0) -> None:
+        start = buffer.pointer
+        super().__init__(None if start is None else start + offset)
+        self.buffer = buffer
+
+
 class _Nothing(Buffer):
     """What a view has after its own `free_device_memory`."""
 

@@ -8,8 +8,9 @@ import ctypes as ct
 
 import numpy as np
 
+from .buffer import Address, Buffer
 from .library import CUDAMatException, lib
-from .matrix import Buffer, CUDAMatrix
+from .matrix import CUDAMatrix
 
 # How h and its derivative are made: tanh as in the paper, the release's use_relu, and
 # use_relu with the release's derivative, which is not that of its forward pass.
@@ -37,11 +38,11 @@ class Totals:
         self.buffer = Buffer(8 * count)
         self.clear()
 
-    def place(self, index: int) -> int:
-        """Address on the board of one of the sums."""
+    def place(self, index: int) -> Address:
+        """Where on the board one of the sums is."""
         if index not in range(self.count):
             raise CUDAMatException(f"there is no sum {index!r}; there are {self.count}")
-        return self.buffer.pointer + 8 * index
+        return Address(self.buffer, 8 * index)
 
     def clear(self) -> None:
         self.write(np.zeros(self.count))
@@ -82,7 +83,7 @@ class Watch:
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.now = Buffer(8)  # the step, where kernels find it
+        self._now = Buffer(8)
         self.step = 1
         self.buffer = Buffer(8 * count, seen=True)
         memory = (ct.c_double * count).from_address(self.buffer.pointer or 0)
@@ -96,15 +97,20 @@ class Watch:
     @step.setter
     def step(self, value: int) -> None:
         self._step = value
-        lib.cm_watch_step(self.now.pointer, value)
+        lib.cm_watch_step(self.now, value)
 
-    def place(self, index: int, notes: int = 1) -> int:
-        """Address of the first of some notes."""
+    def place(self, index: int, notes: int = 1) -> Address:
+        """Where the first of some notes is."""
         if not 0 <= index <= self.count - notes:
             raise CUDAMatException(
                 f"there is no note {index!r}; there are {self.count}"
             )
-        return self.buffer.pointer + 8 * index
+        return Address(self.buffer, 8 * index)
+
+    @property
+    def now(self) -> Address:
+        """Where on the board the step is."""
+        return Address(self._now)
 
     def clear(self) -> None:
         lib.cm_synchronize()
@@ -122,7 +128,7 @@ class Watch:
     def total(self, totals: Totals, which: int, index: int) -> None:
         """Looks at one of the sums of `totals`, and notes it at `index`."""
         place = self.place(index)
-        lib.cm_watch_total(totals.place(which), place, self.now.pointer)
+        lib.cm_watch_total(totals.place(which), place, self.now)
 
 
 def lstm_fprop(
@@ -282,5 +288,5 @@ def update(
         gradient_clip,
         rms_prop_factor,
         None if watch is None else watch.place(index, UPDATE_NOTES),
-        None if watch is None else watch.now.pointer,
+        None if watch is None else watch.now,
     )

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "portable.h"
+#include "types.h"
 
 namespace cm {
 namespace blas {

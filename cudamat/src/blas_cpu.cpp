@@ -7,6 +7,7 @@
 #include <climits>
 
 #include "blas.h"
+#include "portable.h"
 
 namespace cm {
 namespace blas {

@@ -6,6 +6,7 @@
 
 #include "blas.h"
 #include "graph.h"
+#include "runtime_cuda.h"
 
 namespace cm {
 namespace blas {
@@ -17,6 +18,7 @@ namespace {
 typedef void* Handle;
 typedef int Status;
 typedef Status (*Create)(Handle*);
+typedef Status (*Destroy)(Handle);
 typedef Status (*SetStream)(Handle, cudaStream_t);
 typedef Status (*SetWorkspace)(Handle, void*, size_t);
 typedef Status (*GetVersion)(Handle, int*);
@@ -35,8 +37,9 @@ const int kChosenByIt = -1;  // CUBLAS_GEMM_DEFAULT
 // Each branch has its own, because two streams may not share one's workspace.
 struct Context {
   Handle handle = nullptr;
-  int board = -1;  // the board that the handle belongs to
+  int board = -1;  // that the handle belongs to
   cudaStream_t stream = nullptr;
+  int streams_made = 0;  // when it was given its stream
   void* workspace = nullptr;
   size_t workspace_bytes = 0;
 };
@@ -49,6 +52,7 @@ struct Library {
   SetWorkspace set_workspace = nullptr;
   StatusName status_name = nullptr;
   Create create = nullptr;
+  Destroy destroy = nullptr;
   GetVersion version = nullptr;
   Gemm gemm = nullptr;
   GemmEx gemm_ex = nullptr;
@@ -79,6 +83,7 @@ bool try_open(const std::string& path, std::string* tried) {
   library.shared = shared;
   library.path = path;
   find(&library.create, "cublasCreate_v2");
+  find(&library.destroy, "cublasDestroy_v2");
   find(&library.set_stream, "cublasSetStream_v2");
   find(&library.set_workspace, "cublasSetWorkspace_v2");
   find(&library.version, "cublasGetVersion_v2");
@@ -101,23 +106,31 @@ size_t workspace_bytes(int board) {
   return size_t(major >= 9 ? 32 : 8) << 20;
 }
 
-void make_context(Context* context, int board) {
-  check(library.create(&context->handle), "starting cuBLAS");
-  context->board = board;
-  context->stream = nullptr;
-  if (!library.set_workspace) return;
-  context->workspace_bytes = workspace_bytes(board);
-  context->workspace = raw_allocate(context->workspace_bytes);
+void end_context(Context* context) {
+  if (context->handle && library.destroy) library.destroy(context->handle);
+  if (context->workspace) raw_release(context->workspace);
+  *context = Context();
 }
 
-// The handle, made for the board in use and on the library's stream. A new stream makes
+void make_context(Context* context, int board) {
+  check_may_take_memory();
+  end_context(context);
+  check(library.create(&context->handle), "starting cuBLAS");
+  if (library.set_workspace) {
+    context->workspace_bytes = workspace_bytes(board);
+    context->workspace = raw_allocate(context->workspace_bytes);
+  }
+  context->board = board;
+}
+
+// The handle, made for the board in use and on the stream in use. A new stream makes
 // cuBLAS forget its workspace.
 Handle handle() {
   if (!library.shared) open(nullptr);
   Context& context = library.contexts[branch()];
   const int board = board_of(nullptr);
   if (context.board != board) make_context(&context, board);
-  if (context.stream != stream()) {
+  if (context.stream != stream() || context.streams_made != streams_made()) {
     check(library.set_stream(context.handle, stream()), "giving cuBLAS its stream");
     if (context.workspace) {
       check(library.set_workspace(context.handle, context.workspace,
@@ -125,6 +138,7 @@ Handle handle() {
             "giving cuBLAS its memory");
     }
     context.stream = stream();
+    context.streams_made = streams_made();
   }
   return context.handle;
 }

@@ -107,6 +107,8 @@ CM_EXPORT cm_set_math_mode(int wanted) {
     }
     std::lock_guard<std::mutex> lock(forms().guard);
     chosen = static_cast<Math>(wanted);
+    if (chosen != Math::kFp32) return;
+    for (Scratch& scratch : forms().of_branch) scratch.release();
   });
 }
 

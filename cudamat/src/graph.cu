@@ -60,6 +60,12 @@ void enter(int wanted) {
 
 int branch() { return current; }
 
+void check_may_take_memory() {
+  if (!graph::is_noting()) return;
+  throw Error(kArgument, "this needs memory that is not there yet, and a graph takes none; "
+                         "the work has to be done once before it is noted");
+}
+
 void release_after_graphs(void* memory) {
   {
     std::lock_guard<std::mutex> lock(graphs().guard);
@@ -89,6 +95,7 @@ Scratch::~Scratch() {
 void* Scratch::take(size_t bytes, size_t wanted, const char* purpose) {
   const int here = board_of(nullptr);
   if (memory_ && room_ >= bytes && board_ == here) return memory_;
+  check_may_take_memory();
   release();
   memory_ = raw_allocate(wanted);
   if (!memory_) {

@@ -22,6 +22,7 @@ int branch();
 
 namespace graph {
 
+bool is_noting();           // whether work is noted at present and not done
 // What the two libraries do of it (graph_cpu.cpp, graph_cuda.cu).
 void begin();              // from now on the stream's work is noted and not done
 void* end();               // a graph of what was noted
@@ -35,7 +36,11 @@ void join(unsigned used);  // what follows comes after these branches, a bit for
 
 }  // namespace graph
 
-// Board memory that a graph may use: freed at once, or with the last graph.
+// Throws while work is noted: whoever needs memory then should have it already.
+void check_may_take_memory();
+
+// Board memory that a graph may use: freed at once or, where there are graphs, whosever
+// they are, with the last of them.
 void release_after_graphs(void* memory);
 
 // ------------------------------------------------------------------ scratch
@@ -47,10 +52,10 @@ class Scratch {
   // At least so many bytes; `wanted` is what to have where there is not enough. `purpose`
   // stands in the message of what is thrown where the board has no more.
   void* take(size_t bytes, size_t wanted, const char* purpose);
-
- private:
+  // Gives it back; no other call may run at that time.
   void release();
 
+ private:
   void* memory_ = nullptr;
   size_t room_ = 0;
   int board_ = 0;  // where it is

@@ -20,19 +20,19 @@ cudaStream_t home = nullptr;  // the stream that is captured; null while none is
 
 void end_sides() {
   for (int k = 1; k < kBranches; ++k) {
-    cudaEventDestroy(sides.finished[k]);
-    cudaStreamDestroy(sides.streams[k]);
+    if (sides.finished[k]) cudaEventDestroy(sides.finished[k]);
+    if (sides.streams[k]) cudaStreamDestroy(sides.streams[k]);
   }
-  cudaEventDestroy(sides.forked);
-  sides.board = -1;
+  if (sides.forked) cudaEventDestroy(sides.forked);
+  sides = Sides();
 }
 
 void make_sides() {
   const int board = board_of(nullptr);
   if (sides.board == board) return;
-  if (sides.board >= 0) end_sides();
   const unsigned int no_time = cudaEventDisableTiming;
   const char* what = "preparing a graph";
+  end_sides();  // what an attempt before this one may have left
   check_cuda(cudaEventCreateWithFlags(&sides.forked, no_time), what);
   for (int k = 1; k < kBranches; ++k) {
     check_cuda(cudaStreamCreateWithFlags(&sides.streams[k], cudaStreamNonBlocking), what);
@@ -59,6 +59,8 @@ cudaGraphExec_t instantiated(cudaGraph_t noted) {
 }
 
 }  // namespace
+
+bool is_noting() { return home != nullptr; }
 
 void begin() {
   if (home) throw Error(kArgument, "a graph is being made already, and one is the most");

@@ -21,18 +21,8 @@
 // Every sum is taken in a fixed order, so the same input gives the same bytes each time.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-
 #include "error.h"
-
-#ifdef CM_DOUBLE
-typedef double real;
-#else
-typedef float real;
-#endif
-
-typedef int64_t index_t;
+#include "types.h"
 
 #ifdef __CUDACC__
 #include "portable_cuda.h"

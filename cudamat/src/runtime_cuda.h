@@ -27,12 +27,34 @@ inline void check_cuda(cudaError_t code, const char* what) {
   throw Error(kBoard, std::string(what) + ": " + cuda_text(code) + hint);
 }
 
+// What work is asked of at present: the one stream, or that of a branch (graph_cuda.cu).
 inline cudaStream_t& stream_slot() {
   static cudaStream_t slot = nullptr;
   return slot;
 }
 
-inline cudaStream_t stream() { return stream_slot(); }
+// How many there have been: one may lie where an older one was.
+inline int& streams_made() {
+  static int count = 0;
+  return count;
+}
+
+inline void end_stream() {
+  if (!stream_slot()) return;
+  check_cuda(cudaStreamSynchronize(stream_slot()), "waiting for the board");
+  check_cuda(cudaStreamDestroy(stream_slot()), "ending a stream");
+  stream_slot() = nullptr;
+}
+
+inline cudaStream_t stream() {
+  if (!stream_slot()) {
+    // A stream that waits for the default one, and that one for it: other libraries that
+    // share our memory work there. The default one itself cannot be captured.
+    check_cuda(cudaStreamCreate(&stream_slot()), "creating a stream");
+    ++streams_made();
+  }
+  return stream_slot();
+}
 
 inline int board_count() {
   int count = 0;
@@ -47,12 +69,9 @@ inline int board_count() {
 }
 
 inline void board_select(int board) {
+  end_stream();
   check_cuda(cudaSetDevice(board), "selecting the CUDA board");
-  if (stream_slot()) check_cuda(cudaStreamDestroy(stream_slot()), "ending a stream");
-  stream_slot() = nullptr;
-  // A stream that waits for the default one, and that one for it: other libraries that
-  // share our memory work there.
-  check_cuda(cudaStreamCreate(&stream_slot()), "creating a stream");
+  stream();
 }
 
 // Asks another board something; the stream stays where it is.

@@ -1,11 +1,12 @@
 // Batches on their way to a CUDA board, beside the work that the board still has to do.
 //
-// A copy in the one stream would wait for the step before. So a batch goes, in a stream of
+// The host's memory is copied in pieces into pages that are locked, because only from those
+// a board copies by itself; so the caller may change it at once, and need not wait.
+//
+// In the one stream a copy waits for the step before. So a large batch goes, in a stream of
 // its own, into memory beside the matrix that it is for, and from there in the one stream,
 // board to board, which takes next to no time. Of that memory there are two, so that one
-// can be filled while the other is read. The host's memory is copied in pieces into pages
-// that are locked, because only from those a board copies by itself; so the caller may
-// change it at once.
+// can be filled while the other is read.
 #include <cstring>
 
 #include "runtime_cuda.h"
@@ -15,6 +16,7 @@ namespace cm {
 namespace {
 
 const size_t kPiece = size_t(4) << 20;
+const size_t kLarge = size_t(1) << 20;  // what takes long enough to go beside
 const int kPieces = 4, kStages = 2;
 
 struct Piece {
@@ -73,7 +75,7 @@ void end(Uploads* u) {
   *u = Uploads();
 }
 
-// Whether there is room; where the board has none left, the batch goes another way.
+// Whether there is room; where the board has none left, the batch goes without.
 bool make_room(Stage* stage, size_t bytes) {
   if (stage->room >= bytes) return true;
   check(cudaEventSynchronize(stage->read));
@@ -84,35 +86,37 @@ bool make_room(Stage* stage, size_t bytes) {
   return stage->memory != nullptr;
 }
 
-void send(Uploads* u, const Stage& stage, const char* host, size_t bytes) {
-  check(cudaStreamWaitEvent(u->stream, stage.read, 0));
+// To the board, in pieces and in a stream.
+void send(Uploads* u, char* target, const char* host, size_t bytes, cudaStream_t on) {
   for (size_t done = 0; done < bytes; done += kPiece) {
     Piece& piece = u->pieces[u->piece];
     u->piece = (u->piece + 1) % kPieces;
     const size_t part = bytes - done < kPiece ? bytes - done : kPiece;
     check(cudaEventSynchronize(piece.sent));
     memcpy(piece.memory, host + done, part);
-    check(cudaMemcpyAsync(static_cast<char*>(stage.memory) + done, piece.memory, part,
-                          cudaMemcpyHostToDevice, u->stream));
-    check(cudaEventRecord(piece.sent, u->stream));
+    check(cudaMemcpyAsync(target + done, piece.memory, part, cudaMemcpyHostToDevice, on));
+    check(cudaEventRecord(piece.sent, on));
   }
-  check(cudaEventRecord(u->arrived, u->stream));
 }
 
 }  // namespace
 
 void upload(void* device, const void* host, size_t bytes) {
-  if (bytes < kPiece) return copy_in(device, host, bytes);
   Uploads& u = uploads;
   const int board = board_of(nullptr);
   if (u.board != board) {
     end(&u);
     make(&u, board);
   }
+  const char* source = static_cast<const char*>(host);
   Stage& stage = u.stages[u.stage];
-  if (!make_room(&stage, bytes)) return copy_in(device, host, bytes);
+  if (bytes < kLarge || !make_room(&stage, bytes)) {
+    return send(&u, static_cast<char*>(device), source, bytes, stream());
+  }
   u.stage = (u.stage + 1) % kStages;
-  send(&u, stage, static_cast<const char*>(host), bytes);
+  check(cudaStreamWaitEvent(u.stream, stage.read, 0));
+  send(&u, static_cast<char*>(stage.memory), source, bytes, u.stream);
+  check(cudaEventRecord(u.arrived, u.stream));
   check(cudaStreamWaitEvent(stream(), u.arrived, 0));
   copy_within(device, stage.memory, bytes);
   check(cudaEventRecord(stage.read, stream()));

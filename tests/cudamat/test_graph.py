@@ -3,6 +3,7 @@ one; pieces of work that may be done at the same time."""
 
 import ctypes as ct
 import gc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,8 +15,11 @@ from cudamat.library import PROTOTYPES, lib
 A = np.arange(6.0).reshape(2, 3)
 
 
-def noted(work) -> cm.Graph:
+def noted(work, rehearsed: bool = False) -> cm.Graph:
     graph = cm.Graph()
+    if rehearsed:
+        with graph.rehearsing():
+            work()
     with graph.noting():
         work()
     return graph
@@ -42,7 +46,9 @@ def test_values_are_those_of_the_launch():
         a.mult(2.0)
         total.add_sums(a, axis=0)
 
-    graph = noted(work)
+    graph = noted(work, rehearsed=True)
+    a.overwrite(A)
+    total.assign(0.0)
     now, expected = A, A[0] * 0
     for seed in range(3):
         other = np.random.default_rng(seed).integers(-9, 9, (3, 2)).astype(float)
@@ -103,6 +109,7 @@ def test_empty_work():
 
 
 def test_matrices_of_a_graph_stay():
+    gc.collect()
     before = cm.memory_in_use()
     a, passing = cm.CUDAMatrix(A), [cm.CUDAMatrix(A)]
     graph = noted(lambda: a.add(passing[0]))
@@ -116,6 +123,7 @@ def test_matrices_of_a_graph_stay():
 
 def test_matrices_that_go_while_work_is_noted():
     """They go, but not before the graph is complete."""
+    gc.collect()
     before = cm.memory_in_use()
     a, passing = cm.CUDAMatrix(A), [cm.CUDAMatrix(A)]
     graph = cm.Graph()
@@ -124,6 +132,56 @@ def test_matrices_that_go_while_work_is_noted():
         passing.clear()
         gc.collect()
         assert cm.memory_in_use() == before + 2 * a.size * lib.dtype.itemsize
+    assert cm.memory_in_use() == before + a.size * lib.dtype.itemsize
+    graph.launch()
+    np.testing.assert_array_equal(a.asarray(), A + 1)
+
+
+def test_sums_and_watches_of_a_graph_stay():
+    gc.collect()
+    before = cm.memory_in_use()
+    w, history, gradient, b = (cm.CUDAMatrix(x) for x in (A, 0 * A, A, A[:1].T * 0))
+    totals, watch = cm.learn.Totals(10_000), cm.learn.Watch(10_000)
+    z, data = cm.CUDAMatrix(A.T), cm.CUDAMatrix(A.T)
+
+    def work():
+        cm.learn.output_loss(z, b, data, cm.learn.REAL, totals, 0)
+        rule = {"momentum": 0.0, "epsilon": 1.0}
+        cm.learn.update(w, history, gradient, **rule, watch=watch, index=0)
+
+    graph = noted(work, rehearsed=True)
+    work = totals = watch = None
+    gc.collect()
+    assert cm.memory_in_use() > before + 2 * 80_000
+    graph.launch()
+    graph = None
+    gc.collect()
+    assert cm.memory_in_use() < before + 80_000
+
+
+class Cycle:
+    """What only garbage collection frees."""
+
+    def __init__(self, *held):
+        self.held, self.me = held, self
+
+
+def test_garbage_that_is_collected_while_work_is_noted(monkeypatch):
+    """Nothing is freed before the graph is complete, be it a matrix, memory that the
+    host sees, or another graph; then all of it is."""
+    gc.collect()
+    before = cm.memory_in_use()
+    a = cm.CUDAMatrix(A)
+    other = cm.zeros((100, 100))
+    Cycle(noted(partial(other.add, 1.0)), cm.learn.Watch(1000), other)
+    del other
+    graph = cm.Graph()
+    with graph.noting():
+        a.add(1.0)
+        held = cm.memory_in_use()
+        gc.collect()
+        assert cm.memory_in_use() == held > before + 8000
+    gc.collect()
     assert cm.memory_in_use() == before + a.size * lib.dtype.itemsize
     graph.launch()
     np.testing.assert_array_equal(a.asarray(), A + 1)
@@ -176,9 +234,10 @@ def test_refused(name):
 
 def test_every_function_of_the_library_has_a_place():
     """What gives something to the host is not noted, and no name is of two kinds."""
-    known = module._AT_ONCE | module._REFUSED | {module._POSTPONED}
+    known = module._AT_ONCE | module._REFUSED | module._POSTPONED
     assert known <= set(PROTOTYPES)
-    assert not module._AT_ONCE & module._REFUSED
+    kinds = (module._AT_ONCE, module._REFUSED, module._POSTPONED)
+    assert len(known) == sum(map(len, kinds))
     results = (ct.c_int, ct.c_int64, ct.c_longlong, ct.c_size_t, ct.c_double)
     results += (ct.c_void_p, ct.c_char_p)
     places = {ct.POINTER(kind) for kind in results}
@@ -196,6 +255,19 @@ def test_one_graph_at_a_time():
     ):
         a.add(1.0)
     np.testing.assert_array_equal(a.add(1.0).asarray(), A + 1)
+
+
+def test_no_launch_while_another_is_noted():
+    a = cm.CUDAMatrix(A)
+    graph = noted(lambda: a.add(1.0))
+    with (
+        pytest.raises(cm.CUDAMatException, match="while another one is being noted"),
+        cm.Graph().noting(),
+    ):
+        graph.launch()
+    np.testing.assert_array_equal(a.asarray(), A)
+    graph.launch()
+    np.testing.assert_array_equal(a.asarray(), A + 1)
 
 
 def test_before_the_first_noting():
@@ -263,10 +335,9 @@ def test_sums_of_pieces_do_not_meet():
     def work():
         cm.together(*(lambda k=k: loss(k) for k in range(4)))
 
-    work()
+    graph = noted(work, rehearsed=True)
     expected = [(k + 1) ** 2 / 2 * z[k].size for k in range(4)]
     assert totals.take().tolist() == expected
-    graph = noted(work)
     for m in z[::-1]:  # whoever needs more, meanwhile, does not take it away
         cm.CUDAMatrix(np.ones((2, 4 * m.shape[1]))).sum()
         cm.vdot(m, m)
@@ -283,8 +354,13 @@ def test_pieces_within_pieces():
 
 
 def test_too_many_pieces():
-    with pytest.raises(cm.CUDAMatException, match="no branch 4; .* there are 4"):
+    with pytest.raises(cm.CUDAMatException, match="5 pieces .* and 4 is the most"):
         cm.together(*[lambda: None] * 5)
+    with (
+        cm.Graph.rehearsing(),
+        pytest.raises(cm.CUDAMatException, match="there is no branch 4"),
+    ):
+        cm.together(lambda: lib.cm_branch(4), lambda: None)
     assert cm.together(lambda: 1, lambda: 2) == [1, 2]
 
 

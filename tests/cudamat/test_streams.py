@@ -12,31 +12,44 @@ SOURCES = Path(__file__).resolve().parents[2] / "cudamat" / "src"
 SIMULATED = Path(__file__).resolve().parent / "simulated_cuda"
 SEEDS = [str(seed) for seed in range(1, 13)]
 
-# What has to be waited for, each by itself. Where one of these is missing the simulated
-# board does something too early, so that a check fails: it can tell.
-WAITS = {
+# What has to be waited for or kept apart, each by itself: a piece of a source and what
+# stands in its place. Then the simulated board does something too early, so that a
+# check fails: it can tell.
+WRONG = {
     "memory that is still read": (
         "upload_cuda.cu",
-        "check(cudaStreamWaitEvent(u->stream, stage.read, 0));",
+        "check(cudaStreamWaitEvent(u.stream, stage.read, 0));",
+        "",
     ),
     "pages that are still sent": (
         "upload_cuda.cu",
         "check(cudaEventSynchronize(piece.sent));",
+        "",
     ),
     "a batch on its way": (
         "upload_cuda.cu",
         "check(cudaStreamWaitEvent(stream(), u.arrived, 0));",
+        "",
     ),
     "the work before a branch": (
         "graph_cuda.cu",
         'check_cuda(cudaStreamWaitEvent(stream(), sides.forked, 0), "beginning a '
         'branch");',
+        "",
     ),
     "the end of a branch": (
         "graph_cuda.cu",
         'check_cuda(cudaStreamWaitEvent(home, sides.finished[k], 0), "waiting for a '
         'branch");',
+        "",
     ),
+    "cuBLAS of a branch": ("blas_cuda.cu", "contexts[branch()]", "contexts[0]"),
+    "cuBLAS that forgets its memory": (
+        "blas_cuda.cu",
+        "    if (context.workspace) {",
+        "    if (false) {",
+    ),
+    "cuBLAS that is made too late": ("blas_cuda.cu", "check_may_take_memory();", ""),
 }
 
 
@@ -52,41 +65,49 @@ def compiler() -> str:
 def objects(compiler, tmp_path_factory) -> dict[str, Path]:
     """Each source compiled, by its name."""
     folder = tmp_path_factory.mktemp("streams")
-    sources = [SOURCES / "graph_cuda.cu", SOURCES / "upload_cuda.cu"]
-    return {
-        source.name: compiled(compiler, source, folder)
-        for source in (*sources, SIMULATED / "streams.cpp")
-    }
+    names = ("graph_cuda.cu", "upload_cuda.cu", "blas_cuda.cu")
+    sources = [*(SOURCES / name for name in names), SIMULATED / "streams.cpp"]
+    return {source.name: compiled(compiler, source, folder) for source in sources}
 
 
-def compiled(compiler: str, source: Path, folder: Path) -> Path:
-    out = folder / f"{source.name}.o"
-    options = ("-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror")
+@pytest.fixture(scope="module")
+def cublas(compiler, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("cublas") / "libcublas.so"
+    return compiled(compiler, SIMULATED / "cublas.cpp", out.parent, out, "-shared")
+
+
+def compiled(
+    compiler: str, source: Path, folder: Path, out: Path | None = None, how="-c"
+) -> Path:
+    out = out or folder / f"{source.name}.o"
+    options = ("-std=c++17", "-O1", "-fPIC", "-Wall", "-Wextra", "-Werror", how)
     folders = ("-I", SIMULATED, "-I", SOURCES)
-    command = [compiler, *options, *folders, "-x", "c++", "-c", source, "-o", out]
+    command = [compiler, *options, *folders, "-x", "c++", source, "-o", out]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return out
 
 
-def checked(compiler: str, objects: list[Path], folder: Path):
+def checked(compiler: str, objects: list[Path], cublas: Path, folder: Path):
     program = folder / "streams"
-    subprocess.run([compiler, *objects, "-o", program], check=True)
-    return subprocess.run([program, *SEEDS], capture_output=True, text=True)
+    # what it opens as cuBLAS works on the same simulated board
+    link = [compiler, *objects, "-rdynamic", "-o", program, "-ldl"]
+    subprocess.run(link, check=True)
+    return subprocess.run([program, cublas, *SEEDS], capture_output=True, text=True)
 
 
-def test_nothing_is_too_early(compiler, objects, tmp_path):
-    done = checked(compiler, list(objects.values()), tmp_path)
+def test_nothing_is_too_early(compiler, objects, cublas, tmp_path):
+    done = checked(compiler, list(objects.values()), cublas, tmp_path)
     assert (done.returncode, done.stdout) == (0, "0 failures\n"), done.stderr
 
 
-@pytest.mark.parametrize("name", WAITS)
-def test_the_simulation_finds_what_is_missing(name, compiler, objects, tmp_path):
-    file, wait = WAITS[name]
+@pytest.mark.parametrize("name", WRONG)
+def test_the_simulation_finds_what_is_wrong(name, compiler, objects, cublas, tmp_path):
+    file, right, wrong = WRONG[name]
     text = (SOURCES / file).read_text()
-    assert text.count(wait) == 1
+    assert text.count(right) == 1
     changed = tmp_path / file
-    changed.write_text(text.replace(wait, ""))
-    others = [path for key, path in objects.items() if key != file]
-    done = checked(compiler, [*others, compiled(compiler, changed, tmp_path)], tmp_path)
+    changed.write_text(text.replace(right, wrong))
+    own = {file: compiled(compiler, changed, tmp_path)}
+    done = checked(compiler, list((objects | own).values()), cublas, tmp_path)
     assert done.returncode != 0

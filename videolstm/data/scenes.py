@@ -156,7 +156,8 @@ def wants_composing() -> bool:
 def compose_batches(*handlers: DataHandler) -> list[str]:
     """Has the batches of data that are drawn composed on the board, where that is
     wanted; the others stay as they are. To be called once the board is in use and the
-    model is made, which should have its memory first.
+    model is made, whose weights should have their memory first; what its batches need
+    comes later.
 
     Returns sentences on what is painted on the host all the same. Raises UserError as
     `wants_composing` does.

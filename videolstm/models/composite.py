@@ -320,10 +320,11 @@ class LSTMCombo:
     def train_again(self) -> None:
         """One update on the batch that is loaded, as `train_step` does."""
         draw_masks(self.dropouts, self.frames.batch)
-        state = (self.frames.batch, self.frames.are_listed)
+        state = (self.frames.batch, self.frames.nonzeros, self.train_losses)
         if self._replay.applies(self.exchange):
             self._replay.run(self._learn, self.params, state)
         else:
+            self._replay.forget()
             self._learn()
             self.update()
 

@@ -62,12 +62,12 @@ class Frames(Sequence):
         self._listed = self._nonzeros.fill(self.all)
 
     @property
-    def are_listed(self) -> bool:
-        """Whether the non-zeros of this batch are listed."""
-        return self._listed
+    def nonzeros(self) -> NonZeros | None:
+        """Those of this batch, where they are listed."""
+        return self._nonzeros if self._listed else None
 
     def inputs(self, order: Order, dense: cm.CUDAMatrix) -> Inputs:
         """Frames in the given order, of which `dense` is the matrix."""
-        if self._listed and order.frames > 0:
-            return Inputs(dense, self._nonzeros, order)
+        if self.nonzeros is not None and order.frames > 0:
+            return Inputs(dense, self.nonzeros, order)
         return Inputs(dense)

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -169,20 +169,20 @@ class Param:
     ) -> None:
         """The step of these elements of the four matrices, which all have one shape; it
         is not counted."""
+        cm.learn.update(w, history, dw, rms, **self.rule())
+
+    def rule(self) -> dict[str, Any]:
+        """How the next update steps, as `cudamat.learn.update` takes it."""
         config = self.config
-        cm.learn.update(
-            w,
-            history,
-            dw,
-            rms,
-            momentum=config.momentum,
-            epsilon=self.epsilon(),
-            l2_decay=config.l2_decay,
-            gradient_clip=config.gradient_clip,
-            rms_prop_factor=config.rms_prop_factor,
-            watch=self.watch,
-            index=self.watch_index,
-        )
+        return {
+            "momentum": config.momentum,
+            "epsilon": self.epsilon(),
+            "l2_decay": config.l2_decay,
+            "gradient_clip": config.gradient_clip,
+            "rms_prop_factor": config.rms_prop_factor,
+            "watch": self.watch,
+            "index": self.watch_index,
+        }
 
     # ------------------------------------------------------------------- checkpoints
 

@@ -54,24 +54,34 @@ class Replay:
             for param in params:
                 param.apply()
 
-        self._do(work, lambda: (state, _numbers(params), Steps.moves, cm.math_mode()))
+        self._do(work, lambda: (state, _given(params), Steps.moves, cm.math_mode()))
         for param in params:
             param.t += 1
 
+    def forget(self) -> None:
+        """The next step is asked for anew."""
+        self.graph = self._state = None
+
     def _do(self, work: Callable[[], None], state: Callable[[], Hashable]) -> None:
         if state() != self._state:
-            # the first time memory is taken, which a graph cannot do
-            self.graph = None
-            work()
+            self.forget()
+            with cm.Graph.rehearsing():
+                work()
             self._state = state()
             return
         if self.graph is None:
-            self.graph = cm.Graph()
-            with self.graph.noting():
+            graph = cm.Graph()
+            with graph.noting():
                 work()
+            self.graph = graph
         self.graph.launch()
 
 
-def _numbers(params: Sequence[Param]) -> tuple:
-    """What an update is given beside matrices, as far as it may change."""
-    return tuple((p.epsilon(), p.watch, p.watch_index) for p in params)
+def _given(params: Sequence[Param]) -> tuple:
+    """What updates are given: rules, and which memory."""
+    given = []
+    for param in params:
+        matrices = (param.w, param.history, param.dw, param.rms)
+        memory = (m.mat.data for m in matrices if m is not None)
+        given += (*param.rule().values(), *memory)
+    return tuple(given)

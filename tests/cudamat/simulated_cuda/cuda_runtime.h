@@ -8,7 +8,7 @@
 // Copies from or to locked pages of the host look at them when they are done, others at
 // once. While a stream is captured, calls that CUDA forbids then return its error.
 //
-// As in CUDA, an event stands for what its stream had been asked for when it was recorded,
+// As in CUDA, the null stream is one that cannot be captured, an event stands for what its stream had been asked for when it was recorded,
 // a wait makes all later work of a stream wait, and a stream that waits for an event of a
 // capture takes part in it and has to come back to it by another event.
 #pragma once
@@ -66,6 +66,7 @@ struct Stream {
   Piece last;                  // what was asked for last
   std::vector<Piece> waits;    // what the next piece waits for, too
   Graph* capture = nullptr;    // that its work goes into
+  Piece outside;               // what was asked for last before that
   bool is_origin = false;      // of the capture
 };
 
@@ -139,8 +140,15 @@ inline void finish(const Piece& piece) {
   }
 }
 
+// The null stream is one, too. That it waits for others and they for it is left out.
+inline Stream* found(Stream* stream) {
+  static Stream legacy;
+  return stream ? stream : &legacy;
+}
+
 // Asks a stream for something.
 inline void ask(Stream* stream, std::function<void()> run) {
+  stream = found(stream);
   const Piece piece = std::make_shared<Work>();
   piece->run = run;
   piece->before = stream->waits;
@@ -157,6 +165,7 @@ inline void ask(Stream* stream, std::function<void()> run) {
 
 // What an event recorded now stands for.
 inline Piece marker(Stream* stream) {
+  stream = found(stream);
   if (!stream->waits.empty()) ask(stream, nullptr);
   return stream->last;
 }
@@ -288,7 +297,7 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
   event->piece = simulated::marker(stream);
-  event->capture = stream->capture;
+  event->capture = simulated::found(stream)->capture;
   simulated::pass();
   return cudaSuccess;
 }
@@ -299,9 +308,11 @@ inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
                                        unsigned int) {
+  stream = simulated::found(stream);
   if (event->capture && !stream->capture) {  // it takes part from now on
-    stream->capture = event->capture;
+    stream->outside = simulated::marker(stream);
     stream->last = nullptr;
+    stream->capture = event->capture;
   }
   if (event->capture != stream->capture) {
     return simulated::result(cudaErrorInvalidValue);
@@ -325,11 +336,11 @@ inline cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t byte
 // ------------------------------------------------------------------ graphs
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
-  if (stream->capture) return simulated::result(cudaErrorInvalidValue);
+  if (!stream || stream->capture) return simulated::result(cudaErrorInvalidValue);
+  stream->outside = simulated::marker(stream);
+  stream->last = nullptr;
   stream->capture = new simulated::Graph();
   stream->is_origin = true;
-  stream->last = nullptr;
-  stream->waits.clear();
   ++simulated::state().captures;
   return cudaSuccess;
 }
@@ -354,7 +365,7 @@ inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph)
   for (simulated::Stream* each : simulated::state().streams) {
     if (each->capture != made) continue;
     each->capture = nullptr;
-    each->last = nullptr;
+    each->last = each->outside;
     each->waits.clear();
   }
   stream->is_origin = false;
@@ -384,6 +395,7 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
 // Its pieces once more, each after those that it came after; all of them after what the
 // stream has been asked for, and before what it is asked for next.
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  stream = simulated::found(stream);
   if (stream->capture) return simulated::result(cudaErrorStreamCaptureUnsupported);
   const simulated::Piece before = simulated::marker(stream);
   std::map<simulated::Work*, simulated::Piece> copies;

@@ -1,16 +1,25 @@
-// What graph_cuda.cu and upload_cuda.cu do with streams and events, on the simulated CUDA
-// of cuda_runtime.h: streams SEED... runs every check with each seed and prints what went
-// wrong.
+// What graph_cuda.cu, upload_cuda.cu and blas_cuda.cu do with streams and events, on the
+// simulated CUDA of cuda_runtime.h and cublas.cpp: streams CUBLAS SEED... runs every check with
+// each seed and prints what went wrong. Links with what it opens as cuBLAS, which works on
+// its streams.
 #include <cstdio>
 #include <cstdlib>
 #include <numeric>
 
+#include "blas.h"
 #include "graph.h"
 #include "runtime_cuda.h"
 
 namespace cm {
 
 std::string text(const char* format, ...) { return format; }
+
+// What graph.cu has of this.
+static int current = 0;
+int branch() { return current; }
+void check_may_take_memory() {
+  if (graph::is_noting()) throw Error(kArgument, "memory");
+}
 
 namespace {
 
@@ -137,6 +146,64 @@ void check_batches_of_graphs(unsigned int seed) {
   raw_release(board);
 }
 
+// ------------------------------------------------------------------ products
+
+void enter(int wanted) {
+  graph::enter(wanted);
+  current = wanted;
+}
+
+void add_one(float* c) {
+  blas::gemm({false, false, 1, 1, 1, 1, c, 1, c, 1, 0, c, 1}, blas::Operands::kWhole);
+}
+
+void products(float* board) {
+  graph::fork();
+  for (int k = 0; k < 3; ++k) {
+    enter(k);
+    for (int times = 0; times < 4; ++times) add_one(board + k);
+  }
+  enter(0);
+  graph::join(7);
+  add_one(board);
+}
+
+// Those of branches do not meet in cuBLAS's memory, whether work is done or noted, before
+// another board is selected and after it.
+void check_products(unsigned int seed) {
+  float* board = static_cast<float*>(raw_allocate(3 * sizeof(float)));
+  const float zeros[3] = {0, 0, 0};
+  for (int selected = 0; selected < 2; ++selected) {
+    copy_in(board, zeros, sizeof zeros);
+    products(board);
+    graph::begin();
+    products(board);
+    void* made = graph::end();
+    for (int k = 0; k < 3; ++k) graph::launch(made);
+    float sums[3];
+    copy_out(sums, board, sizeof sums);
+    expect(sums[0] == 20 && sums[1] == 16 && sums[2] == 16, "products have met", seed);
+    graph::release(made);
+    board_select(0);
+  }
+  raw_release(board);
+}
+
+// The first product takes memory, which a graph cannot do: that is said.
+void check_first_product() {
+  float* board = static_cast<float*>(raw_allocate(sizeof(float)));
+  graph::begin();
+  bool refused = false;
+  try {
+    add_one(board);
+  } catch (const Error& error) {
+    refused = error.what() == std::string("memory");
+  }
+  graph::give_up();
+  expect(refused, "cuBLAS was started while work was noted", 0);
+  raw_release(board);
+}
+
 // ------------------------------------------------------------------ what goes wrong
 
 bool raises(std::function<void()> work) {
@@ -175,13 +242,17 @@ void check_errors(unsigned int seed) {
 }  // namespace cm
 
 int main(int count, char** seeds) {
-  cm::board_select(0);
+  cm::check_graphs(0);  // nobody has selected a board yet
+  cm::blas::open(seeds[1]);
+  cm::check_first_product();
+  ++seeds, --count;
   for (int k = 1; k < count; ++k) {
     const unsigned int seed = static_cast<unsigned int>(atoi(seeds[k]));
     simulated::seed(seed);
     cm::check_uploads(seed);
     cm::check_graphs(seed);
     cm::check_batches_of_graphs(seed);
+    cm::check_products(seed);
     cm::check_errors(seed);
   }
   printf("%d failures\n", cm::failures);

@@ -210,6 +210,23 @@ def test_frames_that_are_mostly_zero(monkeypatch, launches):
     assert len(launches) >= 6
 
 
+def test_what_is_replaced_in_between(monkeypatch, launches):
+    """A weight's matrix, its rule, the sums of the losses: each is noted anew."""
+
+    def replace(model, step):
+        param = model.params[1]
+        if step == 2:
+            param.w = param.w.copy()
+        elif step == 4:
+            param.config.momentum = 0.5
+        elif step == 6:
+            model.train_losses = cm.learn.Totals(2)
+
+    expected = left_by(trained(describe(), monkeypatch, "0", replace))
+    assert_same(left_by(trained(describe(), monkeypatch, "1", replace)), expected)
+    assert len(launches) == STEPS - 4
+
+
 def test_a_step_that_diverges_is_known(monkeypatch):
     """The steps that `Health` names are those of the launches."""
     found = []
