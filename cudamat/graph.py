@@ -144,13 +144,15 @@ class Graph:
                 functions["cm_graph_end"](ct.byref(self._made))
             self._is_noted = True
         finally:
-            if lib.kind == "cuda" and not self._is_noted:
-                functions["cm_graph_give_up"]()
-            _noting = None
-            vars(lib).update(functions)
+            try:
+                if lib.kind == "cuda" and not self._is_noted:
+                    functions["cm_graph_give_up"]()
+            finally:
+                _noting = None
+                vars(lib).update(functions)
+                self._free_late()
             if not self._is_noted:
                 self.clear()
-            self._free_late()
 
     def _free_late(self) -> None:
         late, self._late = self._late, []
