@@ -2,6 +2,7 @@
 two digits that bounce on 30x30 pixels, 3 frames to reconstruct and 3 to predict."""
 
 import csv
+import os
 import re
 import subprocess
 import sys
@@ -35,6 +36,13 @@ num_frames: 6
 batch_size: 3
 image_size: 30
 """
+
+
+def on_the_cpu() -> dict[str, str]:
+    """This environment without a library that tests were told to use: for programs that
+    compute on the CPU."""
+    told = ("CUDAMAT_LIBRARY", "CUDAMAT_BLAS")
+    return {name: value for name, value in os.environ.items() if name not in told}
 
 
 def run_program(folder: Path, name: str, *args) -> subprocess.CompletedProcess:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from tests.commands import CLIPS, SIDE, run_program, train, write_files
+from tests.commands import BOARD, CLIPS, SIDE, run_program, train, write_files
 from tests.videolstm.helpers import GOLDEN, difference, read_h5
 from videolstm.config import read_model, write_text
 
@@ -22,7 +22,7 @@ def trained(tmp_path_factory):
     """A folder with a trained model, and the name of its description there."""
     folder = tmp_path_factory.mktemp("trained")
     write_files(folder)
-    run = train(folder, "model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    run = train(folder, "model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
     return folder, str(run.description.relative_to(folder))
 
 
@@ -31,7 +31,7 @@ def show(trained, *args):
     folder, model = trained
     data = args[0] if args and args[0].endswith(".pbtxt") else "valid.pbtxt"
     rest = args[1:] if args and args[0] == data else args
-    done = run_program(folder, "display_results.py", model, data, "cpu", *rest)
+    done = run_program(folder, "display_results.py", model, data, BOARD, *rest)
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
 
@@ -119,7 +119,7 @@ def losses(truth, made, first, frame):
 def test_numbers_are_those_of_validation(trained, tmp_path):
     # what training prints of the same weights and videos
     write_files(tmp_path, validate_after=3)
-    run = train(tmp_path, "model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    run = train(tmp_path, "model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
     model = str(run.description.relative_to(tmp_path))
     output = show((tmp_path, model), "--csv", "n.csv")
     found = re.findall(r"^ +all +([\d.]+)", output, re.M)
@@ -236,13 +236,13 @@ MISTAKES = {
     ("lost.pbtxt",): "none of its 1 timestamps has an .h5 file",
     ("valid.pbtxt",): "'dataset_type' belongs in the description of a data set",
     ("MODEL", "small.pbtxt"): "image_size is 12",
-    ("MODEL", "valid.pbtxt", "cpu", "--cases", "8"): "at most the 7 videos",
+    ("MODEL", "valid.pbtxt", BOARD, "--cases", "8"): "at most the 7 videos",
     ("MODEL", "valid.pbtxt", "gpu"): "board 'gpu'",
-    ("MODEL", "valid.pbtxt", "cpu", "--save", "no/p.h5"): "there is no folder",
-    ("MODEL", "valid.pbtxt", "cpu", "--save", "valid.npy"): "should end in .h5",
-    ("MODEL", "valid.pbtxt", "cpu", "--save", "WEIGHTS"): "is read and would be",
-    ("MODEL", "valid.pbtxt", "cpu", "--csv", "MODEL"): "should end in .csv",
-    ("MODEL", "valid.pbtxt", "cpu", "--out", "valid.npy/x"): "no folder can be made",
+    ("MODEL", "valid.pbtxt", BOARD, "--save", "no/p.h5"): "there is no folder",
+    ("MODEL", "valid.pbtxt", BOARD, "--save", "valid.npy"): "should end in .h5",
+    ("MODEL", "valid.pbtxt", BOARD, "--save", "WEIGHTS"): "is read and would be",
+    ("MODEL", "valid.pbtxt", BOARD, "--csv", "MODEL"): "should end in .csv",
+    ("MODEL", "valid.pbtxt", BOARD, "--out", "valid.npy/x"): "no folder can be made",
     ("no/model.pbtxt",): "no/model.pbtxt: there is no such file",
 }
 
@@ -258,7 +258,7 @@ def test_mistakes_end_in_one_sentence(args, trained):
     before = files(folder)
     named = {"MODEL": model, "WEIGHTS": str(Path(model).with_suffix(".h5"))}
     words = [named.get(word, word) for word in args]
-    words += ["valid.pbtxt", "cpu"][len(words) - 1 :]
+    words += ["valid.pbtxt", BOARD][len(words) - 1 :]
     done = run_program(folder, "display_results.py", *words)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

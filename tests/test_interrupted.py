@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns.scenarios import FILES, SCENARIOS, contents, merged_logs
-from tests.commands import ROOT
+from tests.campaigns.scenarios import SCENARIOS, contents, merged_logs
+from tests.commands import BOARD, FILES, ROOT
 from videolstm.config import read_model
 from videolstm.results.trained import load_trained
 
@@ -326,4 +326,4 @@ def test_runs_that_start_together_do_not_meet(folder):
         assert len(read_model(description).timestamp) == 1
     # and each can be shown
     path = str(descriptions.pop())
-    assert load_trained(path, str(folder / "valid.pbtxt"), "cpu", 1, 2).iteration == 6
+    assert load_trained(path, str(folder / "valid.pbtxt"), BOARD, 1, 2).iteration == 6

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from tests.commands import run_program
+from tests.commands import BOARD, run_program
 from tests.videolstm.helpers import (
     GOLDEN,
     describe_classifier,
@@ -24,7 +24,7 @@ from videolstm.config import read_data, read_model, write_text
 from videolstm.data import make_data_handler
 from videolstm.models.classifier import make_classifier
 
-FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
 COLUMNS = ["iteration", "seconds", "acc", "valid_acc", "pooled_valid_acc"]
 DIMS, FRAMES = 6, 4
 SOURCE = GOLDEN / "e2e" / "classifier"
@@ -253,7 +253,7 @@ def test_predictions_as_h5_without_labels(folder):
     (folder / "test.pbtxt").write_text(
         text.replace('labels_file: "valid_labels.txt"', "")
     )
-    files = (run.description.relative_to(folder), "train.pbtxt", "test.pbtxt", "cpu")
+    files = (run.description.relative_to(folder), "train.pbtxt", "test.pbtxt", BOARD)
     again = train(folder, *files, "--max-iters", 0, "--predict", "p.h5")
     _, _, predicted = counted(folder, again, "_best.h5")
     with h5py.File(folder / "p.h5") as file:
@@ -398,7 +398,7 @@ def test_data_that_has_no_labels_at_all(folder):
         shutil.copy(path, folder)
     dims = make_data_handler(read_data(folder / "data.pbtxt"), folder / "data.pbtxt")
     write_text(describe_classifier(dims=dims.frame_dims), folder / "model.pbtxt")
-    args = ("model.pbtxt", "data.pbtxt", "data.pbtxt", "cpu")
+    args = ("model.pbtxt", "data.pbtxt", "data.pbtxt", BOARD)
     done = run_program(folder, "lstm_classifier.py", *args)
     assert done.returncode == 2
     assert (

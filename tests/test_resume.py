@@ -14,7 +14,8 @@ import pytest
 
 import lstm_classifier
 import lstm_combo
-from tests.campaigns.scenarios import FILES, SCENARIOS, contents, merged_logs
+from tests.campaigns.scenarios import SCENARIOS, contents, merged_logs
+from tests.commands import FILES
 from videolstm.config import read_model, write_text
 from videolstm.models.composite import LSTMCombo
 from videolstm.models.vote import Classifier

@@ -42,7 +42,7 @@ struct Block {
     part[threadIdx.x] = value;
     __syncthreads();
     for (int half = kBlock / 2; half > 0; half /= 2) {
-      if (threadIdx.x < half) {
+      if (static_cast<int>(threadIdx.x) < half) {
         part[threadIdx.x] = combine(part[threadIdx.x], part[threadIdx.x + half]);
       }
       __syncthreads();
@@ -129,43 +129,54 @@ __global__ void row_reduce_kernel(index_t rows, index_t cols, T identity, Combin
   }
 }
 
+// ------------------------------------------------------------------ launches
+
+template <class T>
+struct Exactly {
+  typedef T type;
+};
+
+// Runs the kernel in the stream in use. Its arguments become what it says that they are.
+template <class... P>
+void launch(void (*kernel)(P...), int blocks, dim3 threads,
+            typename Exactly<P>::type... arguments) {
+  void* places[] = {&arguments...};
+  check_cuda(cudaLaunchKernel(kernel, dim3(blocks), threads, places, 0, stream()),
+             "launching a kernel");
+}
+
 template <class F>
 void for_each(index_t n, F f) {
   if (n <= 0) return;
-  each_kernel<<<grid_for((n + kBlock - 1) / kBlock), kBlock, 0, stream()>>>(n, f);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  launch(each_kernel<F>, grid_for((n + kBlock - 1) / kBlock), dim3(kBlock), n, f);
 }
 
 template <class F, class Found>
 void for_each_traced(index_t n, F f, Found found) {
   if (n <= 0) return;
   const int blocks = grid_for((n + kBlock - 1) / kBlock);
-  each_traced_kernel<<<blocks, kBlock, 0, stream()>>>(n, f, found);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  launch(each_traced_kernel<F, Found>, blocks, dim3(kBlock), n, f, found);
 }
 
 template <class F>
 void for_grid(index_t rows, index_t cols, F f) {
   if (rows <= 0 || cols <= 0) return;
   const index_t blocks = (rows * cols + kBlock - 1) / kBlock;
-  grid_kernel<<<grid_for(blocks), kBlock, 0, stream()>>>(rows, cols, f);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  launch(grid_kernel<F>, grid_for(blocks), dim3(kBlock), rows, cols, f);
 }
 
 template <class F>
 void for_rows(index_t n, F f) {
   if (n <= 0) return;
-  rows_kernel<<<grid_for(n), kBlock, 0, stream()>>>(n, f);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  launch(rows_kernel<F>, grid_for(n), dim3(kBlock), n, f);
 }
 
 template <class T, class Combine, class F, class Finish>
 void for_row_reduce(index_t rows, index_t cols, T identity, Combine combine, F f,
                     Finish finish) {
   if (rows <= 0) return;
-  row_reduce_kernel<<<grid_for((rows + 31) / 32), dim3(32, 8), 0, stream()>>>(
-      rows, cols, identity, combine, f, finish);
-  check_cuda(cudaGetLastError(), "launching a kernel");
+  launch(row_reduce_kernel<T, Combine, F, Finish>, grid_for((rows + 31) / 32), dim3(32, 8),
+         rows, cols, identity, combine, f, finish);
 }
 
 template <class T, class F, class Finish>

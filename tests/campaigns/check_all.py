@@ -124,6 +124,28 @@ def sanitizers(quick: bool) -> list[Command]:
     ]
 
 
+def simulated(quick: bool) -> list[Command]:
+    """The CUDA library on a simulated board."""
+    if shutil.which("g++") is None:
+        raise Missing("there is no g++")
+    folder = ROOT / "build" / "simulated_cuda"
+    use = {
+        "CUDAMAT_LIBRARY": str(folder / "libcudamat_cuda.so"),
+        "CUDAMAT_BLAS": str(folder / "libcublas.so"),
+    }
+    small = ("-k", "not large and not tall and not wide", "-m", "not slow")
+    left_out = ("library", "streams", "processes")  # of several libraries, of forks
+    own = ["tests/cudamat", *small]
+    own += [f"--ignore=tests/cudamat/test_{name}.py" for name in left_out]
+    models = ("tests/videolstm/models", "tests/videolstm/training")
+    programs = ("tests/test_lstm_combo.py", "tests/test_lstm_classifier.py")
+    rows = [["tests/cudamat/test_graph.py"]] if quick else [own, [*models, *programs]]
+    return [
+        Command([sys.executable, "-m", "tests.cudamat.simulated", str(folder)]),
+        *(pytest(sys.executable, *row, **use) for row in rows),
+    ]
+
+
 # ---- other Pythons and other packages ------------------------------------------------
 
 
@@ -233,6 +255,7 @@ def stages() -> list[Stage]:
         Stage(
             "sanitizers", "AddressSanitizer, UndefinedBehaviorSanitizer", 8, sanitizers
         ),
+        Stage("simulated", "the CUDA library on a simulated board", 6, simulated),
         Stage("installed", "pip install . without optional packages", 5, installed),
         Stage("oldest", "the oldest packages that are supported", 5, oldest),
         *(

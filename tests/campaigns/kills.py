@@ -38,12 +38,12 @@ from pathlib import Path
 import lstm_classifier
 import lstm_combo
 from tests.campaigns.scenarios import (
-    FILES,
     SCENARIOS,
     Scenario,
     contents,
     merged_logs,
 )
+from tests.commands import FILES
 from videolstm.command import whole_number
 from videolstm.config import read_model
 from videolstm.outside.h5_process import TRUST

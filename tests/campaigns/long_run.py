@@ -26,7 +26,8 @@ from pathlib import Path
 
 import h5py
 
-from tests.campaigns.scenarios import FILES, SCENARIOS, merged_logs
+from tests.campaigns.scenarios import SCENARIOS, merged_logs
+from tests.commands import FILES
 from videolstm.command import whole_number
 from videolstm.config import read_model, write_text
 

@@ -27,7 +27,6 @@ from videolstm.config import messages, write_text
 FRAMES = 6
 SIDE, CROP = 6, 5  # of the images that are stored as features, and of their crops
 CLASSES = 3
-FILES = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
 INTERVALS = {"print_after": 5, "validate_after": 4, "save_after": 3}
 
 

@@ -1,7 +1,6 @@
 """The CUDA library against the CPU library, every row of the table, and random numbers:
 to twice a row's tolerance, since both have it."""
 
-import os
 import subprocess
 import sys
 
@@ -10,6 +9,7 @@ import pytest
 
 import cudamat as cm
 from cudamat.library import HERE
+from tests.commands import on_the_cpu
 from tests.cudamat.framed import assert_close
 from tests.cudamat.outputs import result
 from tests.cudamat.table import ROWS
@@ -31,7 +31,7 @@ def on_cpu(tmp_path_factory):
     done = subprocess.run(
         [sys.executable, "-m", "tests.cudamat.outputs", str(path)],
         cwd=HERE.parent,
-        env=os.environ | {"CUDAMAT_LIBRARY": str(library)},
+        env=on_the_cpu() | {"CUDAMAT_LIBRARY": str(library)},
         capture_output=True,
         text=True,
     )

@@ -1,15 +1,21 @@
 """What the CUDA library does with streams, events and graphs, on a simulated CUDA
 runtime (simulated_cuda/cuda_runtime.h): its host code alone, which needs no board."""
 
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-SOURCES = Path(__file__).resolve().parents[2] / "cudamat" / "src"
-SIMULATED = Path(__file__).resolve().parent / "simulated_cuda"
+from tests.cudamat.simulated import (
+    SIMULATED,
+    SOURCES,
+    CannotBuild,
+    build_cublas,
+    compiled,
+    find_compiler,
+    run_compiler,
+)
+
 SEEDS = [str(seed) for seed in range(1, 13)]
 
 # What has to be waited for or kept apart, each by itself: a piece of a source and what
@@ -54,60 +60,41 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def compiler() -> str:
-    found = os.environ.get("CXX", "g++")
-    if shutil.which(found) is None:
-        pytest.skip(f"there is no {found}")
-    return found
-
-
-@pytest.fixture(scope="module")
-def objects(compiler, tmp_path_factory) -> dict[str, Path]:
+def objects(tmp_path_factory) -> dict[str, Path]:
     """Each source compiled, by its name."""
+    try:
+        find_compiler()
+    except CannotBuild as error:
+        pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("streams")
     names = ("graph_cuda.cu", "upload_cuda.cu", "blas_cuda.cu")
     sources = [*(SOURCES / name for name in names), SIMULATED / "streams.cpp"]
-    return {source.name: compiled(compiler, source, folder) for source in sources}
+    return {source.name: compiled(source, folder) for source in sources}
 
 
 @pytest.fixture(scope="module")
-def cublas(compiler, tmp_path_factory) -> Path:
-    out = tmp_path_factory.mktemp("cublas") / "libcublas.so"
-    return compiled(compiler, SIMULATED / "cublas.cpp", out.parent, out, "-shared")
+def cublas(objects, tmp_path_factory) -> Path:
+    return build_cublas(tmp_path_factory.mktemp("cublas"))
 
 
-def compiled(
-    compiler: str, source: Path, folder: Path, out: Path | None = None, how="-c"
-) -> Path:
-    out = out or folder / f"{source.name}.o"
-    options = ("-std=c++17", "-O1", "-fPIC", "-Wall", "-Wextra", "-Werror", how)
-    folders = ("-I", SIMULATED, "-I", SOURCES)
-    command = [compiler, *options, *folders, "-x", "c++", source, "-o", out]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-def checked(compiler: str, objects: list[Path], cublas: Path, folder: Path):
+def checked(objects: dict[str, Path], cublas: Path, folder: Path):
     program = folder / "streams"
     # what it opens as cuBLAS works on the same simulated board
-    link = [compiler, *objects, "-rdynamic", "-o", program, "-ldl"]
-    subprocess.run(link, check=True)
+    run_compiler(*objects.values(), "-rdynamic", "-o", program, "-ldl")
     return subprocess.run([program, cublas, *SEEDS], capture_output=True, text=True)
 
 
-def test_nothing_is_too_early(compiler, objects, cublas, tmp_path):
-    done = checked(compiler, list(objects.values()), cublas, tmp_path)
+def test_nothing_is_too_early(objects, cublas, tmp_path):
+    done = checked(objects, cublas, tmp_path)
     assert (done.returncode, done.stdout) == (0, "0 failures\n"), done.stderr
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_the_simulation_finds_what_is_wrong(name, compiler, objects, cublas, tmp_path):
+def test_the_simulation_finds_what_is_wrong(name, objects, cublas, tmp_path):
     file, right, wrong = WRONG[name]
     text = (SOURCES / file).read_text()
     assert text.count(right) == 1
     changed = tmp_path / file
     changed.write_text(text.replace(right, wrong))
-    own = {file: compiled(compiler, changed, tmp_path)}
-    done = checked(compiler, list((objects | own).values()), cublas, tmp_path)
-    assert done.returncode != 0
+    own = {file: compiled(changed, tmp_path)}
+    assert checked(objects | own, cublas, tmp_path).returncode != 0

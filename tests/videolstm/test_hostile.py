@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.commands import ROOT, run_program, write_files
+from tests.commands import BOARD, ROOT, run_program, write_files
 from tests.videolstm.helpers import describe, describe_logreg
 from videolstm import limits
 from videolstm.config import locate, messages, read_data, read_model, write_text
@@ -128,7 +128,7 @@ def test_a_run_writes_nowhere_else(tmp_path):
         if "timestamp" in change:
             text += change
         (folder / "model.pbtxt").write_text(text)
-        names = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+        names = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
         done = run_program(folder, "lstm_combo.py", *names)
         assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert sorted(tmp_path.rglob("*")) == before
@@ -138,7 +138,7 @@ def test_a_run_writes_nowhere_else(tmp_path):
 def test_folders_that_cannot_be_shown(folder, tmp_path):
     write_files(tmp_path, max_iters=1)
     before = sorted(tmp_path.rglob("*"))
-    files = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    files = ("model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
     done = run_program(tmp_path, "lstm_combo.py", *files, "--out", os.fsdecode(folder))
     assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
     assert done.stderr.startswith("lstm_combo: --out is ")
@@ -155,7 +155,7 @@ def test_files_whose_names_are_no_text_can_be_read(tmp_path):
     write_files(tmp_path, max_iters=1)
     odd = os.fsdecode(b"valid \xff.pbtxt")
     (tmp_path / "valid.pbtxt").rename(tmp_path / odd)
-    files = ("model.pbtxt", "train.pbtxt", odd, "cpu")
+    files = ("model.pbtxt", "train.pbtxt", odd, BOARD)
     done = run_program(tmp_path, "lstm_combo.py", *files, "--out", "out")
     assert (done.returncode, done.stderr) == (0, "")
 

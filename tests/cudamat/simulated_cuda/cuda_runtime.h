@@ -1,5 +1,5 @@
-// A CUDA runtime that is simulated, for the parts of the library that deal with streams,
-// events and graphs, so that they can be tested where there is no board.
+// A CUDA runtime that is simulated, so that the CUDA library can be tested where there is
+// no board: compiled by the host's compiler with __CUDACC__ defined, it runs on this one.
 //
 // What is asked for lies in streams until it is done, in any order that streams and events
 // allow: who forgets to wait reads what is not there yet. With an even `simulated::seed` a
@@ -20,6 +20,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <random>
 #include <set>
 #include <vector>
@@ -48,6 +49,8 @@ const unsigned int cudaHostAllocMapped = 2, cudaHostRegisterDefault = 0;
 // ------------------------------------------------------------------ what is asked for
 
 namespace simulated {
+
+const size_t kMemory = size_t(4) << 30;  // of the board
 
 struct Work;
 typedef std::shared_ptr<Work> Piece;
@@ -90,6 +93,15 @@ inline State& state() {
   return the_one;
 }
 
+// Held by whoever asks or does something: threads of the host take turns.
+struct Turn {
+  static std::recursive_mutex& mutex() {
+    static std::recursive_mutex the_one;
+    return the_one;
+  }
+  const std::lock_guard<std::recursive_mutex> lock{mutex()};
+};
+
 inline void seed(unsigned int value) {
   state().random.seed(value);
   state().is_lazy = value % 2;
@@ -112,6 +124,7 @@ inline bool is_ready(const Work& work) {
 
 // Does one piece that is ready, any of them; false where there is none.
 inline bool do_one() {
+  const Turn turn;
   std::vector<size_t> ready;
   std::vector<Piece>& waiting = state().waiting;
   for (size_t k = 0; k < waiting.size(); ++k) {
@@ -124,12 +137,14 @@ inline bool do_one() {
 
 // Time passes: mostly nothing is done, sometimes something.
 inline void pass() {
+  const Turn turn;
   if (state().is_lazy || state().random() % 3) return;
   for (unsigned int k = state().random() % 4; k > 0 && do_one(); --k) {
   }
 }
 
 inline void finish(const Piece& piece) {
+  const Turn turn;
   if (!piece || piece->done) return;
   if (state().is_lazy) {
     const std::vector<Piece> before = piece->before;
@@ -148,6 +163,7 @@ inline Stream* found(Stream* stream) {
 
 // Asks a stream for something.
 inline void ask(Stream* stream, std::function<void()> run) {
+  const Turn turn;
   stream = found(stream);
   const Piece piece = std::make_shared<Work>();
   piece->run = run;
@@ -165,6 +181,7 @@ inline void ask(Stream* stream, std::function<void()> run) {
 
 // What an event recorded now stands for.
 inline Piece marker(Stream* stream) {
+  const Turn turn;
   stream = found(stream);
   if (!stream->waits.empty()) ask(stream, nullptr);
   return stream->last;
@@ -223,7 +240,7 @@ inline cudaError_t cudaDriverGetVersion(int* driver) { return *driver = 1, cudaS
 inline cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 inline cudaError_t cudaGetDevice(int* board) { return *board = 0, cudaSuccess; }
 inline cudaError_t cudaMemGetInfo(size_t* free_bytes, size_t* total_bytes) {
-  *free_bytes = *total_bytes = size_t(1) << 40;
+  *free_bytes = *total_bytes = simulated::kMemory;
   return cudaSuccess;
 }
 inline cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* found, const void*) {
@@ -244,11 +261,14 @@ inline void* simulated_memory(size_t bytes) { return memset(malloc(bytes), 0x7e,
 
 inline cudaError_t cudaMalloc(void** data, size_t bytes) {
   if (simulated::unless_captured() != cudaSuccess) return simulated::unless_captured();
+  if (bytes > simulated::kMemory) return simulated::result(cudaErrorMemoryAllocation);
   *data = simulated_memory(bytes);
   return cudaSuccess;
 }
 inline cudaError_t cudaHostAlloc(void** data, size_t bytes, unsigned int) {
-  if (cudaMalloc(data, bytes) != cudaSuccess) return cudaErrorStreamCaptureUnsupported;
+  const simulated::Turn turn;
+  const cudaError_t code = cudaMalloc(data, bytes);
+  if (code != cudaSuccess) return code;
   simulated::state().locked[static_cast<char*>(*data)] = bytes;
   return cudaSuccess;
 }
@@ -260,6 +280,7 @@ inline cudaError_t cudaFree(void* data) {
   return simulated::unless_captured();
 }
 inline cudaError_t cudaFreeHost(void* data) {
+  const simulated::Turn turn;
   simulated::state().locked.erase(static_cast<char*>(data));
   return cudaFree(data);
 }
@@ -269,6 +290,7 @@ inline cudaError_t cudaHostUnregister(void*) { return cudaSuccess; }
 // ------------------------------------------------------------------ streams, events
 
 inline cudaError_t cudaStreamCreate(cudaStream_t* stream) {
+  const simulated::Turn turn;
   *stream = new simulated::Stream();
   simulated::state().streams.insert(*stream);
   return cudaSuccess;
@@ -277,6 +299,7 @@ inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned int)
   return cudaStreamCreate(stream);
 }
 inline cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  const simulated::Turn turn;
   simulated::finish(stream->last);
   simulated::state().streams.erase(stream);
   delete stream;
@@ -296,6 +319,7 @@ inline cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 inline cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const simulated::Turn turn;
   event->piece = simulated::marker(stream);
   event->capture = simulated::found(stream)->capture;
   simulated::pass();
@@ -308,6 +332,7 @@ inline cudaError_t cudaEventSynchronize(cudaEvent_t event) {
 }
 inline cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
                                        unsigned int) {
+  const simulated::Turn turn;
   stream = simulated::found(stream);
   if (event->capture && !stream->capture) {  // it takes part from now on
     stream->outside = simulated::marker(stream);
@@ -336,6 +361,7 @@ inline cudaError_t cudaMemcpyAsync(void* target, const void* source, size_t byte
 // ------------------------------------------------------------------ graphs
 
 inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  const simulated::Turn turn;
   if (!stream || stream->capture) return simulated::result(cudaErrorInvalidValue);
   stream->outside = simulated::marker(stream);
   stream->last = nullptr;
@@ -346,6 +372,7 @@ inline cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCapture
 }
 
 inline cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const simulated::Turn turn;
   if (!stream->capture || !stream->is_origin) {
     return simulated::result(cudaErrorInvalidValue);
   }
@@ -395,6 +422,7 @@ inline cudaError_t cudaGraphExecDestroy(cudaGraphExec_t graph) {
 // Its pieces once more, each after those that it came after; all of them after what the
 // stream has been asked for, and before what it is asked for next.
 inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
+  const simulated::Turn turn;
   stream = simulated::found(stream);
   if (stream->capture) return simulated::result(cudaErrorStreamCaptureUnsupported);
   const simulated::Piece before = simulated::marker(stream);
@@ -413,3 +441,5 @@ inline cudaError_t cudaGraphLaunch(cudaGraphExec_t graph, cudaStream_t stream) {
   simulated::pass();
   return cudaSuccess;
 }
+
+#include "kernels.h"

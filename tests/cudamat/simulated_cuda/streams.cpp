@@ -154,7 +154,8 @@ void enter(int wanted) {
 }
 
 void add_one(float* c) {
-  blas::gemm({false, false, 1, 1, 1, 1, c, 1, c, 1, 0, c, 1}, blas::Operands::kWhole);
+  static const float one = 1;
+  blas::gemm({false, false, 1, 1, 1, 1, &one, 1, &one, 1, 1, c, 1}, blas::Operands::kWhole);
 }
 
 void products(float* board) {

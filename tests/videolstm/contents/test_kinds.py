@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.commands import CLIPS, SIDE, run_program, train, write_files
+from tests.commands import BOARD, CLIPS, SIDE, run_program, train, write_files
 from tests.videolstm.contents import own_videos
 from tests.videolstm.contents.own_videos import DESCRIBED, LABELLED, NUMBERS
 from tests.videolstm.helpers import GOLDEN
@@ -72,14 +72,14 @@ def _write_mnist(folder: Path) -> None:
 
 def _run_composite(folder: Path) -> None:
     write_files(folder, print_after=1, validate_after=1)
-    run = train(folder, "model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    run = train(folder, "model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
     for suffix in (".pbtxt", ".h5", ".csv"):
         shutil.copy(run.description.with_suffix(suffix), folder / f"combo{suffix}")
     left = folder / "out" / run.description.name
-    shown = [left, "valid.pbtxt", "cpu", "--save", "p.h5", "--csv", "n.csv"]
+    shown = [left, "valid.pbtxt", BOARD, "--save", "p.h5", "--csv", "n.csv"]
     done = run_program(folder, "display_results.py", *shown)
     assert (done.returncode, done.stderr) == (0, "")
-    where = [str(folder / "valid.pbtxt"), "cpu", "--out", str(folder / "states.h5")]
+    where = [str(folder / "valid.pbtxt"), BOARD, "--out", str(folder / "states.h5")]
     percepts.main([str(left), *where])
 
 
@@ -90,7 +90,7 @@ def _run_classifier(folder: Path) -> None:
     for part in ("train", "valid"):
         text = (source / f"{part}.pbtxt").read_text()
         (folder / f"c_{part}.pbtxt").write_text(text.replace(f'"{part}', f'"c_{part}'))
-    files = ["c_model.pbtxt", "c_train.pbtxt", "c_valid.pbtxt", "cpu", "--out", "cls"]
+    files = ["c_model.pbtxt", "c_train.pbtxt", "c_valid.pbtxt", BOARD, "--out", "cls"]
     more = ["--max-iters", "4", "--predict", "votes.h5"]
     done = run_program(folder, "lstm_classifier.py", *files, *more)
     assert (done.returncode, done.stderr) == (0, "")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import cudamat as cm
+from tests.commands import BOARD
 from tests.videolstm.helpers import (
     describe,
     describe_classifier,
@@ -132,7 +133,7 @@ def test_what_it_once_started_from_may_be_gone(folder):
 def write(folder, *options, data="data.pbtxt"):
     path, w = trained(folder)
     out = folder / "f.h5"
-    main = [str(path), str(folder / data), "cpu", "--out", str(out), *options]
+    main = [str(path), str(folder / data), BOARD, "--out", str(out), *options]
     percepts.main(main)
     return out, w
 
@@ -199,7 +200,7 @@ def test_data_without_labels(folder):
 def run(folder, path, *options, data="data.pbtxt"):
     with pytest.raises(UserError) as caught:
         out = ("--out", str(folder / "f.h5"))
-        percepts.main([str(path), str(folder / data), "cpu", *out, *options])
+        percepts.main([str(path), str(folder / data), BOARD, *out, *options])
     assert not (folder / "f.h5").exists()
     return str(caught.value)
 

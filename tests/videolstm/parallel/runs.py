@@ -13,6 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tests.commands import on_the_cpu
 from tests.videolstm.helpers import (
     GOLDEN,
     WEIGHTS,
@@ -37,8 +38,9 @@ def mpiexec(ranks: int, *command, wrapped=()) -> list[str]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This environment without a launcher's variables, one thread for each process."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(_LAUNCHERS)}
+    """This environment without a launcher's variables, one thread for each process. The
+    ranks of these tests compute on the CPU, whichever library the others do."""
+    kept = {k: v for k, v in on_the_cpu().items() if not k.startswith(_LAUNCHERS)}
     path = os.pathsep.join(filter(None, [str(ROOT), kept.get("PYTHONPATH")]))
     return kept | {"OMP_NUM_THREADS": "1", "PYTHONPATH": path} | more
 

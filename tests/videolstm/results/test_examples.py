@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from display_results import pass_over
-from tests.commands import CLIPS, train, write_files
+from tests.commands import BOARD, CLIPS, train, write_files
 from videolstm.config import messages
 from videolstm.data import make_data_handler
 from videolstm.results.examples import example_clips, read_clips, spread
@@ -98,9 +98,9 @@ def test_longer_clips_are_of_the_same_places(few_videos):
 
 def test_what_is_kept_of_a_pass_are_the_examples(tmp_path, monkeypatch, capsys):
     write_files(tmp_path)
-    run = train(tmp_path, "model.pbtxt", "train.pbtxt", "valid.pbtxt", "cpu")
+    run = train(tmp_path, "model.pbtxt", "train.pbtxt", "valid.pbtxt", BOARD)
     monkeypatch.chdir(tmp_path)
-    trained = load_trained(str(run.description), "valid.pbtxt", "cpu", 43, None)
+    trained = load_trained(str(run.description), "valid.pbtxt", BOARD, 43, None)
     stored = np.load("valid.npy").reshape(CLIPS, -1, trained.data.frame_dims)
     for examples in ([CLIPS - 1, 0, 2], [1], []):
         chosen = np.array(examples, int)

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from tests.chromium import Chromium, find_chromium
+from tests.commands import on_the_cpu
 from videolstm.pictures.curves import LOSSES, draw_curves, read_log
 from videolstm.tools.demo import DATA
 
@@ -31,7 +32,11 @@ pytestmark = [
 def run_demo(folder):
     command = [sys.executable, "-m", "videolstm.tools.demo", "--folder", str(folder)]
     done = subprocess.run(
-        [*command, "--max-minutes", "0.02"], cwd=ROOT, capture_output=True, text=True
+        [*command, "--max-minutes", "0.02"],
+        cwd=ROOT,
+        env=on_the_cpu(),  # whichever library the other tests are of
+        capture_output=True,
+        text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.commands import BOARD
 from tests.videolstm.tools.extracting import (
     HEIGHT,
     LENGTHS,
@@ -72,7 +73,7 @@ def test_it_trains(folder):
         'logreg { name: "logreg" num_inputs: 5 num_outputs: 3'
         " w { epsilon: 1 } b { epsilon: 1 } }"
     )
-    arguments = ["model.pbtxt", "f.pbtxt", "f.pbtxt", "cpu"]
+    arguments = ["model.pbtxt", "f.pbtxt", "f.pbtxt", BOARD]
     done = subprocess.run(
         [sys.executable, ROOT / "lstm_classifier.py", *arguments],
         capture_output=True,
