@@ -255,7 +255,7 @@ def stages() -> list[Stage]:
         Stage(
             "sanitizers", "AddressSanitizer, UndefinedBehaviorSanitizer", 8, sanitizers
         ),
-        Stage("simulated", "the CUDA library on a simulated board", 6, simulated),
+        Stage("simulated", "the CUDA library on a simulated board", 9, simulated),
         Stage("installed", "pip install . without optional packages", 5, installed),
         Stage("oldest", "the oldest packages that are supported", 5, oldest),
         *(
