@@ -22,13 +22,14 @@ struct Product {
   Real beta;
   Real* c;
   int ldc;
-  uint32_t kept;  // bits of an operand
+  int dropped;  // bits of an operand, which is rounded to nearest, ties to even
 
   Real operand(Real x) const {
-    if (sizeof(Real) != sizeof kept || !(x - x == 0)) return x;  // NaN has low bits
+    if (dropped == 0 || !(x - x == 0)) return x;
     uint32_t bits;
     memcpy(&bits, &x, sizeof bits);
-    bits &= kept;
+    bits += (1u << (dropped - 1)) - 1 + (bits >> dropped & 1);
+    bits = bits >> dropped << dropped;
     memcpy(&x, &bits, sizeof bits);
     return x;
   }
@@ -112,24 +113,24 @@ int cublasSgemm_v2(Handle* handle, int trans_a, int trans_b, int m, int n, int k
                    const float* alpha, const float* a, int lda, const float* b, int ldb,
                    const float* beta, float* c, int ldc) {
   return multiply<float>(handle, {trans_a, trans_b, m, n, k, *alpha, a, lda, b, ldb, *beta,
-                                  c, ldc, ~0u});
+                                  c, ldc, 0});
 }
 
 int cublasDgemm_v2(Handle* handle, int trans_a, int trans_b, int m, int n, int k,
                    const double* alpha, const double* a, int lda, const double* b, int ldb,
                    const double* beta, double* c, int ldc) {
   return multiply<double>(handle, {trans_a, trans_b, m, n, k, *alpha, a, lda, b, ldb,
-                                   *beta, c, ldc, ~0u});
+                                   *beta, c, ldc, 0});
 }
 
-// With operands of as many bits as were asked for (TF32, or bfloat16), the others cut off.
+// With operands of as many bits as were asked for, TF32's or bfloat16's.
 int cublasGemmEx(Handle* handle, int trans_a, int trans_b, int m, int n, int k,
                  const void* alpha, const void* a, int, int lda, const void* b, int,
                  int ldb, const void* beta, void* c, int, int ldc, int arithmetic, int) {
   const auto real = [](const void* p) { return static_cast<const float*>(p); };
-  const uint32_t kept = arithmetic == 77 ? 0xffffe000u : 0xffff0000u;
+  const int dropped = arithmetic == 77 ? 13 : 16;
   return multiply<float>(handle, {trans_a, trans_b, m, n, k, *real(alpha), real(a), lda,
                                   real(b), ldb, *real(beta), static_cast<float*>(c), ldc,
-                                  kept});
+                                  dropped});
 }
 }
