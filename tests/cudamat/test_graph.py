@@ -102,7 +102,9 @@ def test_a_graph_can_be_noted_again():
 
 
 def test_empty_work():
-    noted(lambda: None).launch()
+    graph = noted(lambda: None)
+    graph.launch()
+    assert graph.calls == []
 
 
 # ---- memory --------------------------------------------------------------------------

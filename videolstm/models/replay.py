@@ -4,6 +4,7 @@ repeated: a CUDA graph on a CUDA board."""
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Protocol
 
 import cudamat as cm
 from videolstm.models.param import Param
@@ -22,6 +23,19 @@ def is_wanted() -> bool:
     return switched(VARIABLE, on, off) or False
 
 
+class Learner(Protocol):
+    """What of a model a step needs."""
+
+    exchange: Exchange
+
+    @property
+    def params(self) -> Sequence[Param]:
+        """All weights."""
+
+    def update(self) -> None:
+        """One update of all weights on their gradients."""
+
+
 class Replay:
     """Learning and the update of weights, as a graph from the second step on that needs
     the same.
@@ -36,19 +50,22 @@ class Replay:
         self.graph: cm.Graph | None = None
         self._state: Hashable = None
 
-    def applies(self, exchange: Exchange) -> bool:
-        """Whether steps are to be repeated: those that share their gradients with other
-        processes are not."""
-        return type(exchange) is Exchange and is_wanted()
+    def step(self, model: Learner, learn: Callable[[], None], state: Hashable) -> None:
+        """learn(), which leaves the gradients of the model, and one update.
 
-    def run(
+        state: what decides, apart from the weights, what `learn` asks the board for.
+        Steps that share their gradients with other processes are not repeated.
+        """
+        if type(model.exchange) is Exchange and is_wanted():
+            self._run(learn, model.params, state)
+        else:
+            self.forget()
+            learn()
+            model.update()
+
+    def _run(
         self, learn: Callable[[], None], params: Sequence[Param], state: Hashable
     ) -> None:
-        """learn(), which leaves the gradients, and one update of `params`.
-
-        state: what decides, apart from `params`, what `learn` asks the board for.
-        """
-
         def work() -> None:
             learn()
             for param in params:

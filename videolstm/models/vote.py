@@ -160,12 +160,7 @@ class Classifier(ABC):
         """One update on the batch that is loaded, as `train_step` does."""
         draw_masks(self.dropouts, self.frames.batch)
         state = (self.frames.batch, self.train_totals)
-        if self._replay.applies(self.exchange):
-            self._replay.run(self._learn, self.params, state)
-        else:
-            self._replay.forget()
-            self._learn()
-            self.update()
+        self._replay.step(self, self._learn, state)
 
     def _learn(self) -> None:
         self._run(train=True)
