@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import cudamat as cm
-from cudamat.library import PROTOTYPES, lib
+from cudamat.library import lib
+from cudamat.prototypes import PROTOTYPES
 from videolstm.models.param import Param
 from videolstm.models.replay import VARIABLE
 

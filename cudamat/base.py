@@ -8,7 +8,8 @@ import operator
 import numpy as np
 
 from .buffer import Buffer
-from .library import CUDAMatException, MatrixStruct, lib
+from .library import CUDAMatException, lib
+from .prototypes import MatrixStruct
 
 
 class Base:

@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 from .base import Base
 from .buffer import Address, Buffer
-from .library import PROTOTYPES, CUDAMatException, MatrixStruct, lib
+from .library import CUDAMatException, lib
+from .prototypes import PROTOTYPES, MatrixStruct
 
 T = TypeVar("T")
 

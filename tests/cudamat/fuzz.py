@@ -18,8 +18,8 @@ import sys
 
 import cudamat as cm
 from cudamat.compose import ScenesStruct
-from cudamat.library import PROTOTYPES, MatrixStruct
 from cudamat.paint import ImagesStruct, VideosStruct
+from cudamat.prototypes import PROTOTYPES, MatrixStruct
 from cudamat.sparse import ListsStruct, NonZeros, Order, OrderStruct
 
 EXTENTS = (0, 1, 2, 3, 4, 8, 12)

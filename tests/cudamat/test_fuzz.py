@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from cudamat.library import HERE, PROTOTYPES
+from cudamat.library import HERE
+from cudamat.prototypes import PROTOTYPES
 
 ROOT = HERE.parent
 

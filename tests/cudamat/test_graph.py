@@ -10,7 +10,8 @@ import pytest
 
 import cudamat as cm
 from cudamat import graph as module
-from cudamat.library import PROTOTYPES, lib
+from cudamat.library import lib
+from cudamat.prototypes import PROTOTYPES
 
 A = np.arange(6.0).reshape(2, 3)
 

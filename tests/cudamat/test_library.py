@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import cudamat as cm
-from cudamat.library import HERE, PROTOTYPES
+from cudamat.library import HERE
+from cudamat.prototypes import PROTOTYPES
 
 
 def run(code: str, **environment) -> str:
